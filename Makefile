@@ -1,0 +1,138 @@
+# Lacuna: one Makefile, GNU make 4, no configure.  `make help` lists the targets.
+VERSION := 0.1.0
+PREFIX  ?= /usr/local
+BINDIR  ?= $(PREFIX)/bin
+LIBDIR  ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+DATADIR ?= $(PREFIX)/share
+MANDIR  ?= $(DATADIR)/man
+CFLAGS  ?= -O2 -g
+CXXFLAGS ?= -O2 -g
+PKG_CONFIG ?= pkg-config
+
+# ---- what must be on the machine (Debian 12 names) ----
+DEPS := gcc g++ make pkg-config binutils libc6-dev libjansson-dev libxxhash-dev libsentencepiece-dev libcmocka-dev python3
+FUZZ_DEPS := clang libclang-rt-14-dev
+LIBS := -lsentencepiece -ljansson -lxxhash -lpthread -lm
+
+WARN     := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wpointer-arith -Wwrite-strings
+WARN_C   := $(WARN) -Wstrict-prototypes -Wmissing-prototypes
+SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+INCLUDE  := -Ilib/include -Ilib
+COMMON    = -D_POSIX_C_SOURCE=200809L -fPIC -fvisibility=hidden -ffp-contract=off -pthread $(if $(WERROR),-Werror) $(INCLUDE) $(CPPFLAGS)
+ALL_C     = -std=c11 $(COMMON) $(WARN_C) $(CFLAGS) $(SANFLAGS)
+ALL_CXX   = -std=c++17 $(COMMON) $(WARN) $(CXXFLAGS) $(SANFLAGS)
+# One object tree per set of flags: switching SAN or CC needs no clean, and never mixes objects.
+BUILD ?= build
+B     := $(BUILD)/$(shell printf %s '$(CC) $(CXX) $(CPPFLAGS) $(CFLAGS) $(CXXFLAGS) $(LDFLAGS) $(SAN) $(WERROR)' | cksum | cut -d' ' -f1)
+
+LIB_C   := $(sort $(wildcard lib/*/*.c))
+LIB_CC  := $(sort $(wildcard lib/*/*.cc))
+LIB_O   := $(LIB_C:%.c=$(B)/%.o) $(LIB_CC:%.cc=$(B)/%.o)
+CLI_C   := $(sort $(wildcard frontends/common/*.c frontends/lacuna/*.c))
+CLI_O   := $(CLI_C:%.c=$(B)/%.o)
+COMMON_O := $(patsubst %.c,$(B)/%.o,$(wildcard frontends/common/*.c))
+TEST_C  := $(sort $(wildcard tests/*/test_*.c))
+TESTS   := $(TEST_C:tests/%.c=$(B)/tests/%)
+TEST_SH := $(sort $(wildcard tests/*/test_*.sh))
+TESTLIB_O := $(patsubst %.c,$(B)/%.o,$(wildcard tests/common/*.c))
+FUZZ_C  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ    := $(FUZZ_C:tests/%.c=$(B)/tests/%)
+BENCH_C := $(sort $(wildcard tests/bench/bench_*.c))
+BENCHES := $(BENCH_C:tests/%.c=$(B)/tests/%)
+EXAMPLE_C := $(sort $(wildcard doc/examples/*.c))
+EXAMPLES := $(EXAMPLE_C:%.c=$(B)/%)
+HDRS    := $(filter-out lib/include/%,$(sort $(wildcard lib/*/*.h)))
+MAN     := $(sort $(wildcard doc/man/*.[1-9]))
+
+all: $(B)/liblacuna.a $(B)/liblacuna.so.0 $(B)/lacuna
+	@ln -sfn $(notdir $(B)) $(BUILD)/last
+
+$(B)/liblacuna.a: $(LIB_O)
+	@rm -f $@
+	$(AR) rcs $@ $^
+$(B)/liblacuna.so.0: $(LIB_O) lib/liblacuna.map
+	$(CXX) -shared -Wl,-soname,liblacuna.so.0 -Wl,--version-script=lib/liblacuna.map $(if $(SAN),,-Wl,-z,defs) $(SANFLAGS) $(LDFLAGS) -o $@ $(LIB_O) $(LIBS)
+# Frontends and examples see the public header and nothing else of lib/.
+$(B)/frontends/%.o $(B)/doc/examples/%: INCLUDE := -Ilib/include -Ifrontends
+$(B)/frontends/%.o: CPPFLAGS += -DLACUNA_DATADIR='"$(DATADIR)"'
+$(B)/lacuna: $(CLI_O) $(B)/liblacuna.a
+	$(CXX) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(B)/doc/examples/%: doc/examples/%.c $(B)/liblacuna.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_C) -MMD -MP -c -o $@.o $<
+	$(CXX) $(SANFLAGS) $(LDFLAGS) -o $@ $@.o $(B)/liblacuna.a $(LIBS)
+$(B)/tests/frontends/% $(B)/tests/fuzz/%: INCLUDE := -Ilib/include -Ilib -Ifrontends -Itests
+$(B)/tests/%: INCLUDE := -Ilib/include -Ilib -Ifrontends -Itests
+$(FUZZ): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(COMMON_O) $(B)/liblacuna.a
+	$(CXX) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+$(TESTS) $(BENCHES): $(B)/tests/%: $(B)/tests/%.o $(TESTLIB_O) $(COMMON_O) $(B)/liblacuna.a
+	$(CXX) $(SANFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_C) $(ISA) -MMD -MP -c -o $@ $<
+$(B)/%.o: %.cc
+	@mkdir -p $(@D)
+	$(CXX) $(ALL_CXX) -MMD -MP -c -o $@ $<
+# The only files compiled for more than the baseline CPU.
+$(B)/lib/kern/%_avx2.o:   ISA := -mavx2 -mfma -mf16c
+$(B)/lib/kern/%_avx512.o: ISA := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma -mf16c
+$(B)/lib/%.o: CPPFLAGS += -DLACUNA_BUILD
+.PRECIOUS: $(B)/%.o
+
+# ---- set-up: installs only what is missing ----
+deps:
+	@sh tests/lint/deps.sh $(DEPS)
+
+# ---- checks ----
+check: deps
+	@$(MAKE) --no-print-directory check-run
+check-run: all $(TESTS) $(FUZZ) $(EXAMPLES) lint
+	@LACUNA_BUILD_DIR=$(B) sh tests/lint/run.sh $(B) '$(TESTS)' '$(TEST_SH)' '$(FUZZ)'
+lint: layers headers symbols
+layers:
+	@awk -f tests/lint/layers.awk lib/LAYERS $(LIB_C) $(LIB_CC) $(HDRS)
+headers:
+	@for h in lib/include/lacuna.h $(HDRS); do echo "#include \"$${h#lib/}\"" | sed 's,include/,,' | $(CC) $(ALL_C) -x c -fsyntax-only - || exit 1; done
+	@echo '#include "lacuna.h"' | $(CXX) -std=c++17 -Wall -Wextra -Wpedantic -Ilib/include -x c++ -fsyntax-only -
+symbols: $(B)/liblacuna.a $(B)/liblacuna.so.0
+	@! nm -g --defined-only $(LIB_C:%.c=$(B)/%.o) | awk 'NF==3 && $$3 !~ /^(lacuna_|lac_|__odr_asan)/' | grep .
+	@! nm -D --defined-only $(B)/liblacuna.so.0 | awk 'NF==3 && $$2 != "A" && $$3 !~ /^(lacuna_|_init|_fini|__)/' | grep .
+	@! nm -u $(LIB_C:%.c=$(B)/%.o) | grep -wE '(_?exit|abort|_*(v|f|vf)?printf(_chk)?|puts|putchar|perror|signal|sigaction|rand|srand|strtok|setlocale|getenv|system)'
+bench: all $(BENCHES)
+	@for b in $(BENCHES); do $$b || exit 1; done
+FUZZ_SECONDS ?= 60
+fuzz:
+	@sh tests/lint/deps.sh $(DEPS) $(FUZZ_DEPS)
+	@$(MAKE) --no-print-directory CC=clang CXX=clang++ SAN=address,undefined,fuzzer-no-link FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz-run
+FUZZERS := $(FUZZ_C:tests/fuzz/fuzz_%.c=$(B)/fuzzer/%)
+$(FUZZERS): $(B)/fuzzer/%: $(B)/tests/fuzz/fuzz_%.o $(COMMON_O) $(B)/liblacuna.a
+	@mkdir -p $(@D)
+	$(CXX) -fsanitize=address,undefined,fuzzer $(LDFLAGS) -o $@ $^ $(LIBS)
+fuzz-run: $(FUZZERS)
+	@for f in $(if $(T),$(B)/fuzzer/$(T),$(FUZZERS)); do n=$${f##*/}; mkdir -p $(B)/corpus/$$n; echo "fuzz $$n"; \
+	  $$f -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -malloc_limit_mb=1024 -print_final_stats=1 -artifact_prefix=$(B)/corpus/$$n- $(B)/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
+stats:
+	@wc -l $(LIB_C) $(LIB_CC) $(HDRS) $(CLI_C) | sort -n
+
+# ---- install ----
+MODELS := $(sort $(wildcard models/*/*.gguf))
+install: all
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(DATADIR)/lacuna
+	install -m644 lib/include/lacuna.h $(DESTDIR)$(INCLUDEDIR)
+	install -m644 $(B)/liblacuna.a $(DESTDIR)$(LIBDIR)
+	install -m755 $(B)/liblacuna.so.0 $(DESTDIR)$(LIBDIR)/liblacuna.so.$(VERSION)
+	ln -sf liblacuna.so.$(VERSION) $(DESTDIR)$(LIBDIR)/liblacuna.so.0
+	ln -sf liblacuna.so.0 $(DESTDIR)$(LIBDIR)/liblacuna.so
+	install -m755 $(B)/lacuna $(DESTDIR)$(BINDIR)
+	$(if $(MODELS),install -m644 $(MODELS) $(DESTDIR)$(DATADIR)/lacuna)
+	for m in $(MAN); do d=$(DESTDIR)$(MANDIR)/man$${m##*.}; install -d $$d && install -m644 $$m $$d || exit 1; done
+	printf 'prefix=%s\nlibdir=%s\nincludedir=%s\n\nName: lacuna\nDescription: controllable infilling of code and prose by masked diffusion\nVersion: %s\nCflags: -I$${includedir}\nLibs: -L$${libdir} -llacuna\nLibs.private: %s -lstdc++\n' '$(PREFIX)' '$(LIBDIR)' '$(INCLUDEDIR)' '$(VERSION)' '$(LIBS)' > $(DESTDIR)$(LIBDIR)/pkgconfig/lacuna.pc
+uninstall:
+	rm -f $(DESTDIR)$(INCLUDEDIR)/lacuna.h $(DESTDIR)$(LIBDIR)/liblacuna.* $(DESTDIR)$(LIBDIR)/pkgconfig/lacuna.pc $(DESTDIR)$(BINDIR)/lacuna
+	rm -f $(foreach m,$(MODELS),$(DESTDIR)$(DATADIR)/lacuna/$(notdir $(m))) $(foreach m,$(MAN),$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(m)))/$(notdir $(m)))
+clean:
+	rm -rf $(BUILD)
+.PHONY: all deps check check-run lint layers headers symbols bench fuzz fuzz-run stats install uninstall clean
+.DELETE_ON_ERROR:
+-include $(LIB_O:.o=.d) $(CLI_O:.o=.d) $(TESTS:=.d) $(FUZZ:=.d) $(BENCHES:=.d) $(TESTLIB_O:.o=.d) $(EXAMPLES:=.d)

@@ -1,0 +1,382 @@
+/* lacuna.h - controllable infilling of code and prose by masked diffusion.
+ *
+ * A canvas is a text with holes.  The library fills the holes with an any-order language model
+ * (Eso-LM, arXiv 2506.01928): masked diffusion and autoregression in one causal network with one
+ * exact key-value cache.  Each call of lacuna_step() runs the network once and reports what it
+ * revealed, so the host's event loop stays in charge.
+ *
+ * A complete program:
+ *
+ *     #include <lacuna.h>
+ *     #include <stdio.h>
+ *     int main(void) {
+ *         const char text[] = "int main(void)\n{\n    return ;\n}\n";
+ *         lacuna_hole hole = {.span = {28, 28}, .max_tokens = 8};
+ *         lacuna_infill_options opt = {LACUNA_INFILL_INIT, .tag = "c"};
+ *         lacuna_model *m; lacuna_session *s; lacuna_error err; const lacuna_event *ev; lacuna_text fill;
+ *         if (lacuna_model_open(&m, "default.gguf", NULL, &err) < 0) return puts(err.msg), 1;
+ *         if (lacuna_session_open(&s, m, NULL, &err) < 0) return puts(err.msg), 1;
+ *         int r = lacuna_infill(s, text, sizeof text - 1, &hole, 1, &opt, &err);
+ *         while (r >= 0 && (r = lacuna_step(s, &ev, &err)) > 0) printf("step %zu\n", ev->step);
+ *         if (r == 0 && (r = lacuna_fill(s, 0, &fill, &err)) == 0) fwrite(fill.bytes, 1, fill.len, stdout);
+ *         lacuna_session_free(s); lacuna_model_free(m);
+ *         return r < 0 ? puts(err.msg), 1 : 0;
+ *     }
+ *
+ * Conventions.  Text is bytes (UTF-8 when it is text; any bytes are accepted and come back as they
+ * were); positions and lengths are bytes, half-open [start, end).  Options are structs whose first
+ * field is set by the _INIT macro; zero means default for every other field.  A function that can
+ * fail returns 0 (or a positive count or answer) and on failure a negative lacuna_code, with *err
+ * filled where err is not NULL.  What comes back through **out is the caller's to free; what comes
+ * back as a const pointer belongs to the handle.  The library keeps no global state, prints
+ * nothing, never exits, and touches neither signals, locale nor environment.
+ */
+#ifndef LACUNA_H
+#define LACUNA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__) && defined(LACUNA_BUILD)
+#define LACUNA_API __attribute__((visibility("default")))
+#else
+#define LACUNA_API
+#endif
+
+/* ---- version ------------------------------------------------------------------------------- */
+
+#define LACUNA_VERSION_MAJOR 0
+#define LACUNA_VERSION_MINOR 1
+#define LACUNA_VERSION_PATCH 0
+
+/* Version of the library at run time, e.g. "0.1.0".  Static storage. */
+LACUNA_API const char *lacuna_version(void);
+
+/* ---- errors -------------------------------------------------------------------------------- */
+
+typedef enum {
+    LACUNA_OK = 0,
+    LACUNA_E_NOMEM = -1,      /* an allocation failed */
+    LACUNA_E_ARG = -2,        /* a call or option that makes no sense: NULL, NaN, overlapping holes, ... */
+    LACUNA_E_IO = -3,         /* the system said no: open, read, map, write */
+    LACUNA_E_FORMAT = -4,     /* a file that is truncated, corrupt or not what it claims */
+    LACUNA_E_VERSION = -5,    /* a file or options struct from a newer version */
+    LACUNA_E_LIMIT = -6,      /* more than the model or session can hold */
+    LACUNA_E_CONSTRAINT = -7, /* no text satisfies what was asked */
+    LACUNA_E_CANCELLED = -8,  /* lacuna_cancel() was called */
+    LACUNA_E_INTERNAL = -9    /* a broken invariant: a bug in the library */
+} lacuna_code;
+
+/* Filled by the function that fails; never allocated. */
+typedef struct {
+    lacuna_code code;
+    uint64_t where; /* byte offset in the file or text at fault, or 0 */
+    char msg[240];  /* names the object, what was expected and what was found; one line, UTF-8 */
+} lacuna_error;
+
+/* Name of a code, e.g. "LIMIT".  Static storage; "?" for an unknown code. */
+LACUNA_API const char *lacuna_code_name(int code);
+
+/* ---- plain values -------------------------------------------------------------------------- */
+
+typedef int32_t lacuna_token; /* id in the model's vocabulary; negative: none */
+
+typedef struct { size_t start, end; } lacuna_span;          /* bytes [start, end) of a text */
+typedef struct { const char *bytes; size_t len; } lacuna_text; /* not NUL-terminated */
+
+/* One function for all memory: now == 0 frees p (of old bytes), p == NULL allocates now bytes aligned
+ * to align (a power of two, at most 64), else resizes.  NULL means failure; p is then as before.  May be
+ * called from any thread that uses the model or its sessions, at the same time. */
+typedef struct {
+    void *(*fn)(void *ctx, void *p, size_t old, size_t now, size_t align);
+    void *ctx;
+} lacuna_allocator;
+
+typedef enum { LACUNA_LOG_DEBUG, LACUNA_LOG_INFO, LACUNA_LOG_WARN } lacuna_log_level;
+
+/* Receives one line without newline.  May be called from any thread that uses the model. */
+typedef struct {
+    void (*fn)(void *ctx, lacuna_log_level level, const char *msg);
+    void *ctx;
+} lacuna_log;
+
+/* ---- model --------------------------------------------------------------------------------- */
+
+/* Weights, hyper-parameters and tokenizer of one file.  Immutable after open; any number of threads
+ * and sessions may share one. */
+typedef struct lacuna_model lacuna_model;
+
+typedef struct {
+    size_t size;                /* sizeof this struct: LACUNA_MODEL_INIT */
+    lacuna_allocator allocator; /* fn NULL: malloc.  SentencePiece (C++) allocates by itself. */
+    lacuna_log log;             /* fn NULL: silent */
+    int verify;                 /* non-zero: check the checksum of all tensor data at open (reads the file) */
+    const char *kernel;         /* force a kernel table: "ref", "avx2", "avx512", "neon"; NULL: best here */
+} lacuna_model_options;
+#define LACUNA_MODEL_INIT sizeof(lacuna_model_options)
+
+/* Open a GGUF file of architecture "eso".  The file is mapped, not read: pages come in when first
+ * used and are shared by all sessions and processes.  The metadata, tensor table and tokenizer are
+ * checked here (their checksum too); tensor data only if opt->verify or by lacuna_model_verify().
+ * opt may be NULL.  Fails with IO, FORMAT, VERSION, LIMIT, NOMEM, ARG (unknown kernel). */
+LACUNA_API int lacuna_model_open(lacuna_model **out, const char *path, const lacuna_model_options *opt,
+                                 lacuna_error *err);
+
+/* Drop the caller's reference; NULL is allowed.  Sessions hold their own: the order of frees is free. */
+LACUNA_API void lacuna_model_free(lacuna_model *m);
+
+/* Read all tensor data and compare with the checksum in the file.  0, or FORMAT.  Any thread. */
+LACUNA_API int lacuna_model_verify(const lacuna_model *m, lacuna_error *err);
+
+typedef struct {
+    const char *name;      /* general.name, or "" */
+    const char *license;   /* general.license, or "" */
+    const char *variant;   /* "official" or "house" */
+    const char *weights;   /* type of most of the weights: "F32", "BF16", "Q8_0" */
+    const char *kernel;    /* kernel table in use */
+    uint64_t n_params;     /* elements in all tensors */
+    uint64_t file_size;    /* bytes */
+    uint32_t n_vocab;      /* V, tokens; the width of a row of logits */
+    uint32_t n_context;    /* positions the model was trained with */
+    uint32_t n_embd, n_layer, n_head, n_ff;
+    lacuna_token mask;     /* the mask index; never sampled */
+    lacuna_token eom;      /* <eom>, ends a hole early; -1 when the model has none */
+    int has_tokenizer;     /* 0: ids only */
+    size_t n_tags;         /* kinds of text the model was trained to tell apart */
+    const char *const *tags; /* their names, e.g. "py", "c", "prose" */
+} lacuna_model_info;
+
+/* What is in the file.  Valid while the model lives.  Any thread. */
+LACUNA_API const lacuna_model_info *lacuna_model_get_info(const lacuna_model *m);
+
+/* ---- tokens -------------------------------------------------------------------------------- */
+
+/* Tokens of text[0, len).  Lossless: the bytes of the tokens, one after the other, are the text,
+ * whatever the bytes.  At most cap ids are written to ids (and to ends, if not NULL: ends[i] is the byte
+ * offset behind token i); the return value is how many there are, which may exceed cap (call again with
+ * more room; cap 0 only counts).  Fails with ARG (no tokenizer), NOMEM.  Any thread. */
+LACUNA_API int64_t lacuna_encode(const lacuna_model *m, const char *text, size_t len, lacuna_token *ids,
+                                 size_t *ends, size_t cap, lacuna_error *err);
+
+/* Bytes of a token; empty for control tokens, ids out of range, and models without tokenizer.
+ * Valid while the model lives.  Any thread. */
+LACUNA_API lacuna_text lacuna_token_bytes(const lacuna_model *m, lacuna_token id);
+
+/* ---- sessions ------------------------------------------------------------------------------ */
+
+/* Cache and scratch of one user of a model.  One thread at a time; as many sessions as you like. */
+typedef struct lacuna_session lacuna_session;
+
+typedef struct {
+    size_t size;        /* LACUNA_SESSION_INIT */
+    uint32_t n_threads; /* 0 and 1: the caller's thread only.  The text does not depend on it. */
+    uint32_t n_context; /* positions allowed; 0: the model's.  More is possible but untrained. */
+} lacuna_session_options;
+#define LACUNA_SESSION_INIT sizeof(lacuna_session_options)
+
+/* Make a session on m, which it keeps alive.  opt may be NULL.  Starts n_threads - 1 threads, joined by
+ * lacuna_session_free().  Fails with NOMEM, ARG, IO (no thread). */
+LACUNA_API int lacuna_session_open(lacuna_session **out, lacuna_model *m, const lacuna_session_options *opt,
+                                   lacuna_error *err);
+
+/* Free a session; NULL is allowed.  Not while another thread is inside a call on it. */
+LACUNA_API void lacuna_session_free(lacuna_session *s);
+
+/* Bytes this session holds at present (cache, scratch, request). */
+LACUNA_API size_t lacuna_session_size(const lacuna_session *s);
+
+/* Ask the running or next lacuna_step() or lacuna_score() on s to stop: it returns CANCELLED and the
+ * request is over; the session stays usable.  The only call allowed from another thread. */
+LACUNA_API void lacuna_cancel(lacuna_session *s);
+
+/* ---- infilling ----------------------------------------------------------------------------- */
+
+/* A hole: text[span) is taken away and filled anew.  Zero fields take the request's default. */
+typedef struct {
+    lacuna_span span;    /* bytes of the text that the fill replaces; start == end inserts */
+    uint32_t max_tokens; /* slots of this hole; 0: the request's max_tokens */
+    uint32_t min_tokens; /* <eom> is not allowed before so many tokens */
+    int exact;           /* non-zero: exactly max_tokens tokens, no <eom> */
+    int one_line;        /* non-zero: no token with a line feed; for the rest of a line */
+} lacuna_hole;
+
+/* Order in which slots are revealed. */
+typedef enum {
+    LACUNA_ORDER_LEFT,       /* left to right, hole after hole */
+    LACUNA_ORDER_RANDOM,     /* a random permutation, as published */
+    LACUNA_ORDER_STRIDE,     /* slots at a stride of `steps`, left to right (paper.md 1.10: block schedule) */
+    LACUNA_ORDER_CONFIDENCE, /* highest probability of the most likely token first; runs all open slots */
+    LACUNA_ORDER_MARGIN,     /* largest gap between the two most likely tokens first; runs all open slots */
+    LACUNA_ORDER_ENTROPY     /* lowest entropy first, as many as keep the summed entropy under gamma */
+} lacuna_order;
+
+/* What a mask entry sees of the other mask entries of its step (Eso-LM section 4, and independent). */
+typedef enum {
+    LACUNA_RULE_INDEPENDENT, /* nothing: the trained any-order conditional of every slot */
+    LACUNA_RULE_PAPER        /* the mask entries before it in the step (Eso-LM (B) as published) */
+} lacuna_rule;
+
+/* Called with the raw logits of each mask entry of a pass (n_vocab floats, the mask index included), in
+ * rank order, before sampling.  For measurement. */
+typedef void (*lacuna_logits_fn)(void *ctx, size_t step, size_t slot, const float *logits, size_t n_vocab);
+
+typedef struct {
+    size_t size;          /* LACUNA_INFILL_INIT */
+    uint32_t max_tokens;  /* slots of holes that do not say; 0: 24 */
+    double alpha0;        /* share of slots given to the diffusion phase, [0, 1]; 0: all one at a time */
+    uint32_t steps;       /* T of the diffusion phase; 0: as many as there are diffusion slots */
+    lacuna_order order;   /* of the diffusion phase; the sequential phase is left to right */
+    lacuna_rule rule;
+    double gamma;         /* ORDER_ENTROPY: nats a step may spend; 0: 0.5 */
+    double temperature;   /* 0: argmax; NaN and negative are errors */
+    uint32_t top_k;       /* keep the k most likely; 0: all */
+    double top_p;         /* keep the smallest set with more mass than p; 0 and 1: all */
+    double min_p;         /* drop tokens below min_p times the most likely; 0: none */
+    uint64_t seed;        /* same request, seed and model file: same text */
+    const char *tag;      /* kind of text, one of the model's tags; NULL: the caller does not know */
+    int drop_far;         /* non-zero: context too long is cut far from the holes; zero: LIMIT */
+    const size_t *plan;   /* explicit order: plan[rank] = slot (slots of all holes in text order); or NULL */
+    const size_t *groups; /* with plan: slots a step; must sum to the number of slots */
+    size_t n_groups;
+    lacuna_logits_fn on_logits; /* or NULL */
+    void *on_logits_ctx;
+} lacuna_infill_options;
+#define LACUNA_INFILL_INIT sizeof(lacuna_infill_options)
+
+/* Begin to fill the holes of text.  Everything is copied; nothing runs yet.  Holes must be in text order
+ * and not overlap; a hole may be empty (an insertion) but must have room for a token.  A request in
+ * progress is dropped; what its context has in common with this one stays cached.
+ * Fails with ARG (no tokenizer, holes out of order or overlapping or outside the text or splitting a
+ * UTF-8 sequence (err->where says where), bad options), LIMIT (context too long: the message says by how
+ * many tokens), CONSTRAINT, NOMEM.  After a failure no request is in progress. */
+LACUNA_API int lacuna_infill(lacuna_session *s, const char *text, size_t len, const lacuna_hole *holes,
+                             size_t n_holes, const lacuna_infill_options *opt, lacuna_error *err);
+
+/* The same on token ids, also for models without a tokenizer: every negative id is a slot to fill, its
+ * position id is its index; all ids negative is unconditional generation.  <eom> is not special here. */
+LACUNA_API int lacuna_infill_ids(lacuna_session *s, const lacuna_token *ids, size_t n,
+                                 const lacuna_infill_options *opt, lacuna_error *err);
+
+typedef enum { LACUNA_PHASE_DIFFUSION, LACUNA_PHASE_SEQUENTIAL } lacuna_phase;
+
+/* One slot revealed. */
+typedef struct {
+    size_t hole;        /* which hole, from 0 (0 for lacuna_infill_ids) */
+    size_t slot;        /* which slot of the hole, from 0 */
+    lacuna_token token; /* <eom> closes its hole from this slot on */
+    lacuna_text text;   /* bytes of the token; empty for <eom> */
+    double logprob;     /* ln p of the token under the model (temperature 1, nothing cut; mask and control
+                           tokens excluded), given all that was revealed in earlier steps */
+    double prob;        /* probability with which it was drawn from the filtered distribution; 1 for argmax */
+    double entropy;     /* of the model's distribution at the slot, nats */
+} lacuna_reveal;
+
+typedef struct {
+    size_t step;          /* from 0 */
+    lacuna_phase phase;
+    const lacuna_reveal *reveals; /* n, in rank order */
+    size_t n;
+    size_t n_entries;     /* entries that went through the network in this step */
+    size_t n_open;        /* slots still open after it */
+} lacuna_event;
+
+/* Run one pass of the network for the request in progress and report what it revealed.  Returns 1 with
+ * *ev set, 0 when every hole is closed (*ev is NULL), or a negative code.  After CANCELLED or another
+ * failure the request is over.  *ev is valid until the next call on s.  Allocates nothing.
+ * Fails with ARG (no request), CANCELLED, INTERNAL (the network produced no finite number). */
+LACUNA_API int lacuna_step(lacuna_session *s, const lacuna_event **ev, lacuna_error *err);
+
+/* The text of a hole as far as it stands: the revealed tokens up to the first open slot (all of them
+ * when the request is done).  Valid until the next call on s.  Fails with ARG. */
+LACUNA_API int lacuna_fill(lacuna_session *s, size_t hole, lacuna_text *out, lacuna_error *err);
+
+/* Token of every slot of a hole (all slots, for lacuna_infill_ids: all ids of the canvas), -1 where open,
+ * <eom> in every slot behind the end.  Returns how many; *ids is valid until the next call on s. */
+LACUNA_API int64_t lacuna_fill_ids(lacuna_session *s, size_t hole, const lacuna_token **ids, lacuna_error *err);
+
+typedef struct {
+    size_t nfe;         /* passes of the network that asked for slots (steps) */
+    size_t n_tokens;    /* tokens revealed, <eom> included */
+    size_t n_entries;   /* entries through the network, context included */
+    size_t n_reused;    /* context entries found in the cache */
+    size_t n_context;   /* context entries in all */
+    size_t n_dropped;   /* bytes of text outside the window (drop_far) */
+    double logprob;     /* sum of the reveals' */
+} lacuna_stats;
+
+/* Counters of the request in progress or just finished. */
+LACUNA_API lacuna_stats lacuna_get_stats(const lacuna_session *s);
+
+/* ---- likelihood ---------------------------------------------------------------------------- */
+
+typedef struct {
+    size_t size;        /* LACUNA_SCORE_INIT */
+    lacuna_order order; /* LEFT or RANDOM (alpha0 of the slots random, the rest left to right) */
+    double alpha0;      /* share of random slots under ORDER_RANDOM; 0 is read as 1 there */
+    uint64_t seed;
+    uint32_t n_orders;  /* K > 1: importance-weighted bound over K orders (Eso-LM eq. 22); 0: 1 */
+    const char *tag;
+    int drop_far;
+    int no_end;         /* non-zero: do not score the <eom> that closes each hole */
+    uint32_t spare;     /* slots each hole has beyond its text (what max_tokens leaves); 0: 8 */
+} lacuna_score_options;
+#define LACUNA_SCORE_INIT sizeof(lacuna_score_options)
+
+typedef struct {
+    size_t hole;        /* which span, from 0 */
+    lacuna_span span;   /* bytes of the token in the text; empty for <eom> */
+    lacuna_token token;
+    double logprob;     /* under the first order */
+} lacuna_score_item;
+
+typedef struct {
+    const lacuna_score_item *items; /* n, in text order */
+    size_t n;
+    double logprob;     /* exact ln p of all items under the first order */
+    double bound;       /* ln of the mean over K orders of p: a lower bound of ln p in expectation; equals
+                           logprob for K = 1 */
+} lacuna_score_result;
+
+/* Exact log-likelihood, under one order, of text[spans) given the rest of text (Eso-LM section 4 and
+ * Ou et al.: one pass over two entries a slot).  The spans are holes that are already filled; one span over
+ * the whole text scores it without context.  *out is valid until the next call on s.
+ * A request in progress is dropped.  Fails as lacuna_infill(), and with CANCELLED. */
+LACUNA_API int lacuna_score(lacuna_session *s, const char *text, size_t len, const lacuna_span *spans,
+                            size_t n_spans, const lacuna_score_options *opt, const lacuna_score_result **out,
+                            lacuna_error *err);
+
+/* Exact log-likelihood of n ids at positions 0 to n - 1 under order[rank] = position, a permutation
+ * (NULL: drawn from opt as for lacuna_score).  The first n_given ranks of the order are context: not scored.
+ * logprobs[n] by rank, 0 for the given ones; order_used[n], if not NULL, receives the first order; *bound, if
+ * not NULL, the importance-weighted bound over opt->n_orders orders (order NULL) or the sum.  opt may be
+ * NULL; tag, drop_far, no_end and spare are not used.  The mask index among ids is ARG. */
+LACUNA_API int lacuna_score_ids(lacuna_session *s, const lacuna_token *ids, size_t n, const size_t *order,
+                                size_t n_given, const lacuna_score_options *opt, double *logprobs,
+                                size_t *order_used, double *bound, lacuna_error *err);
+
+/* ---- conversion ---------------------------------------------------------------------------- */
+
+typedef struct {
+    size_t size;           /* LACUNA_CONVERT_INIT */
+    const char *type;      /* of the matrices: "f32", "bf16", "q8_0"; NULL: "q8_0" */
+    const char *tokenizer; /* path of a SentencePiece model to embed; NULL: none */
+    const char *name;      /* general.name; NULL: the input's file name */
+    const char *license;   /* general.license, an SPDX expression; NULL: none */
+} lacuna_convert_options;
+#define LACUNA_CONVERT_INIT sizeof(lacuna_convert_options)
+
+/* Convert a safetensors checkpoint with its config (JSON) to GGUF.  The published architecture has its
+ * adaLN folded into the projections (exact: sigma is always 0); the config tells which it is.  Tensors
+ * whose rows are not a multiple of 32 stay F32 under "q8_0".  The file is written to a temporary name,
+ * synced and renamed.  Fails with IO, FORMAT, ARG, NOMEM. */
+LACUNA_API int lacuna_convert(const char *safetensors, const char *config, const char *out,
+                              const lacuna_convert_options *opt, lacuna_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

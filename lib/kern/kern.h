@@ -1,0 +1,77 @@
+/* The arithmetic of the network: one table of functions per instruction set.
+ *
+ * Shapes, one alphabet for the whole library; [N, E] is row-major, last index fastest:
+ *   N new entries of a pass   T cached entries   E width   H heads   D head dim (E = H D)
+ *   F mlp width               V vocabulary       L layers  S slots   R rows of a weight matrix   K its columns
+ *
+ * Contract of every entry
+ * - float32 in and out; accumulation in float32 or better.  Buffers need no alignment.
+ * - Batch invariance: a row of the output is a function of its own row of the input and of the weights,
+ *   in an order of summation fixed by (table, K): the same bits whether rows come one or a hundred at a
+ *   time.  This is why a fill does not depend on what was cached, on groups or on threads.
+ * - Outputs do not overlap inputs.
+ * - Different tables may differ in the last bits; tests/kern holds each against kern_ref in double.
+ *
+ * kern_ref.c is written to be read.  kern_avx2.c, kern_avx512.c, kern_neon.c keep its order and are the
+ * only files compiled for more than the baseline CPU; an entry one of them lacks is taken from the next
+ * slower table. */
+#ifndef LAC_KERN_KERN_H
+#define LAC_KERN_KERN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Type of the elements of a weight matrix; values are GGML's type numbers, as in GGUF. */
+typedef enum { LAC_F32 = 0, LAC_Q8_0 = 8, LAC_BF16 = 30 } lac_type;
+
+/* Q8_0 (GGML): K is a multiple of 32; each block of 32 weights is 34 bytes:
+ *
+ *   byte 0..1   d, IEEE half, little-endian
+ *   byte 2..33  q[32], int8
+ *
+ * weight i of the block = d * q[i].
+ * BF16: the upper 16 bits of an IEEE float, little-endian. */
+#define LAC_Q8_BLOCK 32
+#define LAC_Q8_BYTES 34
+
+/* Bytes of a row of k weights; 0 when k does not fit the type or the type is unknown. */
+size_t lac_row_bytes(lac_type type, size_t k);
+const char *lac_type_name(lac_type type); /* "F32", "BF16", "Q8_0", "?" */
+
+/* Encode and decode one row (used by conversion and embedding lookup; the reference for the formats). */
+void lac_row_encode(lac_type type, const float *x, size_t k, void *out); /* round to nearest even */
+void lac_row_decode(lac_type type, const void *row, size_t k, float *out);
+
+typedef struct {
+    const char *name; /* "ref", "avx2", "avx512", "neon" */
+
+    /* y[n * ldy + r] = sum_k x[n * ldx + k] * w[r, k], for n < N, r in [0, R).
+     * w: R rows of K weights, back to back, of the type in the name. */
+    void (*matmul_f32)(float *y, size_t ldy, const float *x, size_t ldx, const void *w, size_t N, size_t R, size_t K);
+    void (*matmul_bf16)(float *y, size_t ldy, const float *x, size_t ldx, const void *w, size_t N, size_t R, size_t K);
+    void (*matmul_q8_0)(float *y, size_t ldy, const float *x, size_t ldx, const void *w, size_t N, size_t R, size_t K);
+
+    float (*dot)(const float *a, const float *b, size_t n);          /* sum a_i b_i */
+    void (*axpy)(float *y, float a, const float *x, size_t n);       /* y += a x */
+
+    /* y = x / sqrt(mean(x^2) + eps) * w   (RMSNorm; mean in double) */
+    void (*rms_norm)(float *y, const float *x, const float *w, float eps, size_t n);
+    /* y = (x - mean) / sqrt(var + eps), biased variance, no weight (folded; mean and var in double) */
+    void (*layer_norm)(float *y, const float *x, float eps, size_t n);
+
+    void (*silu_mul)(float *y, const float *gate, const float *up, size_t n); /* y = gate / (1 + exp(-gate)) * up */
+    void (*gelu_tanh)(float *y, const float *x, size_t n); /* y = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) */
+} lac_kern;
+
+/* The table called `name`, or the best this CPU has for NULL; NULL when the name is unknown or the CPU
+ * cannot run it. */
+const lac_kern *lac_kern_pick(const char *name);
+
+/* matmul for a matrix of any type. */
+static inline void lac_matmul(const lac_kern *kern, lac_type type, float *y, size_t ldy, const float *x, size_t ldx,
+                              const void *w, size_t N, size_t R, size_t K)
+{
+    (type == LAC_F32 ? kern->matmul_f32 : type == LAC_BF16 ? kern->matmul_bf16 : kern->matmul_q8_0)(y, ldy, x, ldx, w, N, R, K);
+}
+
+#endif
