@@ -1,0 +1,251 @@
+/* Requests of `lacuna serve`: JSON-RPC 2.0, one message a line. */
+#include "common/rpc.h"
+
+#include <float.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+
+const char *const rpc_orders[] = {"left", "random", "stride", "confidence", "margin", "entropy", NULL};
+const char *const rpc_rules[] = {"independent", "paper", NULL};
+
+int rpc_parse(const char *line, size_t n, rpc_request *r, char *err, size_t err_size)
+{
+    json_error_t e;
+    *r = (rpc_request){0};
+    r->root = json_loadb(line, n, JSON_ALLOW_NUL | JSON_DECODE_ANY, &e);
+    if (!r->root) {
+        snprintf(err, err_size, "not JSON: %s at byte %d", e.text, e.position);
+        return RPC_PARSE;
+    }
+    if (json_is_array(r->root)) {
+        snprintf(err, err_size, "batches are not supported: one request a line");
+        return RPC_INVALID;
+    }
+    if (!json_is_object(r->root)) {
+        snprintf(err, err_size, "a request is an object");
+        return RPC_INVALID;
+    }
+    r->id = json_object_get(r->root, "id");
+    if (r->id && !json_is_string(r->id) && !json_is_number(r->id) && !json_is_null(r->id)) {
+        r->id = NULL;
+        snprintf(err, err_size, "id: expected a string, a number or null");
+        return RPC_INVALID;
+    }
+    const json_t *version = json_object_get(r->root, "jsonrpc"), *method = json_object_get(r->root, "method");
+    if (!json_is_string(version) || strcmp(json_string_value(version), "2.0")) {
+        snprintf(err, err_size, "jsonrpc: expected \"2.0\"");
+        return RPC_INVALID;
+    }
+    if (!json_is_string(method)) {
+        snprintf(err, err_size, "method: expected a string");
+        return RPC_INVALID;
+    }
+    r->method = json_string_value(method);
+    r->params = json_object_get(r->root, "params");
+    if (r->params && !json_is_object(r->params)) {
+        snprintf(err, err_size, "params: expected an object");
+        return RPC_INVALID;
+    }
+    return 0;
+}
+
+void rpc_free(rpc_request *r)
+{
+    json_decref(r->root);
+    *r = (rpc_request){0};
+}
+
+/* ---- params -------------------------------------------------------------------------------- */
+
+static int get_u32(const json_t *o, const char *key, uint32_t *out, char *err, size_t err_size)
+{
+    uint64_t v;
+    int r = json_get_uint(o, key, UINT32_MAX, &v, err, err_size);
+    if (r > 0) *out = (uint32_t)v;
+    return r;
+}
+
+/* start and end; a hole that says only start is an insertion. */
+static int get_span(const json_t *o, lacuna_span *s, char *err, size_t err_size)
+{
+    uint64_t start, end;
+    int r = json_get_uint(o, "start", INT64_MAX, &start, err, err_size);
+    if (r == 0) snprintf(err, err_size, "start: missing");
+    if (r <= 0) return -1;
+    r = json_get_uint(o, "end", INT64_MAX, &end, err, err_size);
+    if (r < 0) return -1;
+    *s = (lacuna_span){(size_t)start, r ? (size_t)end : (size_t)start};
+    return 0;
+}
+
+static int get_text(const json_t *params, lacuna_text *text, char *err, size_t err_size)
+{
+    int r = json_get_text(params, "text", &text->bytes, &text->len, err, err_size);
+    if (r == 0) snprintf(err, err_size, "text: missing");
+    return r > 0 ? 0 : -1;
+}
+
+static int get_names(const json_t *params, const char **lang, const char **path, char *err, size_t err_size)
+{
+    size_t n;
+    if (json_get_text(params, "lang", lang, &n, err, err_size) < 0) return -1;
+    return json_get_text(params, "path", path, &n, err, err_size) < 0 ? -1 : 0;
+}
+
+static int get_hole(const json_t *o, lacuna_hole *h, char *err, size_t err_size)
+{
+    if (!json_is_object(o)) return snprintf(err, err_size, "expected an object"), -1;
+    if (get_span(o, &h->span, err, err_size)) return -1;
+    if (get_u32(o, "max_tokens", &h->max_tokens, err, err_size) < 0) return -1;
+    if (get_u32(o, "min_tokens", &h->min_tokens, err, err_size) < 0) return -1;
+    if (json_get_bool(o, "exact", &h->exact, err, err_size) < 0) return -1;
+    return json_get_bool(o, "one_line", &h->one_line, err, err_size) < 0 ? -1 : 0;
+}
+
+static int get_holes(const json_t *params, rpc_infill_params *p, char *err, size_t err_size)
+{
+    const json_t *a = json_object_get(params, "holes");
+    if (!json_is_array(a) || !json_array_size(a))
+        return snprintf(err, err_size, "holes: expected an array of {\"start\":BYTE,\"end\":BYTE,...}"), -1;
+    p->n_holes = json_array_size(a);
+    p->holes = xalloc(p->n_holes, sizeof *p->holes);
+    for (size_t i = 0; i < p->n_holes; i++) {
+        char why[160];
+        if (!get_hole(json_array_get(a, i), &p->holes[i], why, sizeof why)) continue;
+        snprintf(err, err_size, "holes[%zu]: %s", i, why);
+        return -1;
+    }
+    return 0;
+}
+
+static int get_sampler(const json_t *o, lacuna_infill_options *opt, char *err, size_t err_size)
+{
+    int order = opt->order, rule = opt->rule, strict = 0;
+    if (get_u32(o, "max_tokens", &opt->max_tokens, err, err_size) < 0 ||
+        get_u32(o, "steps", &opt->steps, err, err_size) < 0 || get_u32(o, "top_k", &opt->top_k, err, err_size) < 0 ||
+        json_get_real(o, "alpha0", 0, 1, &opt->alpha0, err, err_size) < 0 ||
+        json_get_real(o, "gamma", 0, DBL_MAX, &opt->gamma, err, err_size) < 0 ||
+        json_get_real(o, "temperature", 0, DBL_MAX, &opt->temperature, err, err_size) < 0 ||
+        json_get_real(o, "top_p", 0, 1, &opt->top_p, err, err_size) < 0 ||
+        json_get_real(o, "min_p", 0, 1, &opt->min_p, err, err_size) < 0 ||
+        json_get_uint(o, "seed", INT64_MAX, &opt->seed, err, err_size) < 0 ||
+        json_get_choice(o, "order", rpc_orders, &order, err, err_size) < 0 ||
+        json_get_choice(o, "rule", rpc_rules, &rule, err, err_size) < 0 ||
+        json_get_bool(o, "strict_context", &strict, err, err_size) < 0)
+        return -1;
+    opt->order = (lacuna_order)order;
+    opt->rule = (lacuna_rule)rule;
+    opt->drop_far = !strict;
+    return 0;
+}
+
+int rpc_infill(const json_t *params, rpc_infill_params *p, char *err, size_t err_size)
+{
+    *p = (rpc_infill_params){.opt = {LACUNA_INFILL_INIT}, .stream = 1};
+    if (get_text(params, &p->text, err, err_size) || get_holes(params, p, err, err_size) ||
+        get_names(params, &p->lang, &p->path, err, err_size) || get_sampler(params, &p->opt, err, err_size) ||
+        json_get_bool(params, "stream", &p->stream, err, err_size) < 0) {
+        free(p->holes);
+        p->holes = NULL;
+        return RPC_PARAMS;
+    }
+    return 0;
+}
+
+/* "spans" is an array of {"start","end"}; absent: the whole text. */
+static int get_spans(const json_t *params, rpc_score_params *p, char *err, size_t err_size)
+{
+    const json_t *a = json_object_get(params, "spans");
+    if (a && !json_is_null(a) && (!json_is_array(a) || !json_array_size(a)))
+        return snprintf(err, err_size, "spans: expected an array of {\"start\":BYTE,\"end\":BYTE}"), -1;
+    p->n_spans = json_is_array(a) ? json_array_size(a) : 1;
+    p->spans = xalloc(p->n_spans, sizeof *p->spans);
+    if (!json_is_array(a)) return p->spans[0] = (lacuna_span){0, p->text.len}, 0;
+    for (size_t i = 0; i < p->n_spans; i++) {
+        char why[160] = "expected an object";
+        const json_t *o = json_array_get(a, i);
+        if (json_is_object(o) && !get_span(o, &p->spans[i], why, sizeof why)) continue;
+        snprintf(err, err_size, "spans[%zu]: %s", i, why);
+        return -1;
+    }
+    return 0;
+}
+
+int rpc_score(const json_t *params, rpc_score_params *p, char *err, size_t err_size)
+{
+    static const char *const orders[] = {"left", "random", NULL};
+    int order = 0, strict = 0;
+    *p = (rpc_score_params){.opt = {LACUNA_SCORE_INIT}};
+    if (get_text(params, &p->text, err, err_size) || get_names(params, &p->lang, &p->path, err, err_size) ||
+        json_get_choice(params, "order", orders, &order, err, err_size) < 0 ||
+        json_get_real(params, "alpha0", 0, 1, &p->opt.alpha0, err, err_size) < 0 ||
+        get_u32(params, "orders", &p->opt.n_orders, err, err_size) < 0 ||
+        get_u32(params, "spare", &p->opt.spare, err, err_size) < 0 ||
+        json_get_uint(params, "seed", INT64_MAX, &p->opt.seed, err, err_size) < 0 ||
+        json_get_bool(params, "no_end", &p->opt.no_end, err, err_size) < 0 ||
+        json_get_bool(params, "strict_context", &strict, err, err_size) < 0 || get_spans(params, p, err, err_size)) {
+        free(p->spans);
+        p->spans = NULL;
+        return RPC_PARAMS;
+    }
+    p->opt.order = order ? LACUNA_ORDER_RANDOM : LACUNA_ORDER_LEFT;
+    if (p->opt.n_orders > 1 && !json_object_get(params, "order")) p->opt.order = LACUNA_ORDER_RANDOM;
+    p->opt.drop_far = !strict;
+    return 0;
+}
+
+int rpc_cancel(const json_t *params, const json_t **id, char *err, size_t err_size)
+{
+    *id = json_object_get(params, "id");
+    if (*id && (json_is_string(*id) || json_is_number(*id) || json_is_null(*id))) return 0;
+    snprintf(err, err_size, "id: expected the id of a request");
+    return RPC_PARAMS;
+}
+
+/* ---- replies ------------------------------------------------------------------------------- */
+
+static int add_bytes(const char *s, size_t n, void *b)
+{
+    buf_add(b, s, n);
+    return 0;
+}
+
+void rpc_put_id(buf *b, const json_t *id)
+{
+    if (json_is_string(id)) json_put_string(b, json_string_value(id), json_string_length(id));
+    else if (json_is_number(id)) json_dump_callback(id, add_bytes, b, JSON_ENCODE_ANY | JSON_COMPACT);
+    else buf_put(b, "null");
+}
+
+void rpc_begin_result(buf *b, const json_t *id)
+{
+    buf_put(b, "{\"jsonrpc\":\"2.0\",\"id\":");
+    rpc_put_id(b, id);
+    buf_put(b, ",\"result\":");
+}
+
+void rpc_end(buf *b)
+{
+    buf_put(b, "}\n");
+}
+
+void rpc_put_error(buf *b, const json_t *id, int code, const char *message, const lacuna_error *cause)
+{
+    buf_put(b, "{\"jsonrpc\":\"2.0\",\"id\":");
+    rpc_put_id(b, id);
+    buf_put(b, ",\"error\":{");
+    json_add_int(b, "code", code);
+    json_add_text(b, "message", message, strlen(message));
+    if (cause) {
+        json_key(b, "data");
+        buf_put(b, "{");
+        json_add_name(b, "code", lacuna_code_name(cause->code));
+        json_add_uint(b, "where", cause->where);
+        buf_put(b, "}");
+    }
+    buf_put(b, "}");
+    rpc_end(b);
+}
