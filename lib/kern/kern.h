@@ -5,16 +5,17 @@
  *   F mlp width               V vocabulary       L layers  S slots   R rows of a weight matrix   K its columns
  *
  * Contract of every entry
- * - float32 in and out; accumulation in float32 or better.  Buffers need no alignment.
+ * - float32 in and out; accumulation in float32 or better.  float buffers are aligned as C wants a float,
+ *   rows of weights not at all: a file may put them anywhere.  No entry reads or writes past its ends.
  * - Batch invariance: a row of the output is a function of its own row of the input and of the weights,
  *   in an order of summation fixed by (table, K): the same bits whether rows come one or a hundred at a
  *   time.  This is why a fill does not depend on what was cached, on groups or on threads.
- * - Outputs do not overlap inputs.
+ * - Outputs do not overlap inputs, but an entry that maps x[i] to y[i] may run in place (y == x).
  * - Different tables may differ in the last bits; tests/kern holds each against kern_ref in double.
  *
- * kern_ref.c is written to be read.  kern_avx2.c, kern_avx512.c, kern_neon.c keep its order and are the
- * only files compiled for more than the baseline CPU; an entry one of them lacks is taken from the next
- * slower table. */
+ * kern_ref.c is written to be read; it sums in double.  kern_avx2.c, kern_avx512.c, kern_neon.c say what a
+ * vector is on their CPU, are the only files compiled for more than the baseline, and take the loops, in
+ * the order of kern_ref.c, from kern_simd.h. */
 #ifndef LAC_KERN_KERN_H
 #define LAC_KERN_KERN_H
 
@@ -39,7 +40,10 @@ size_t lac_row_bytes(lac_type type, size_t k);
 const char *lac_type_name(lac_type type); /* "F32", "BF16", "Q8_0", "?" */
 
 /* Encode and decode one row (used by conversion and embedding lookup; the reference for the formats). */
-void lac_row_encode(lac_type type, const float *x, size_t k, void *out); /* round to nearest even */
+/* BF16 rounds to nearest, ties to even; NaN stays NaN.  Q8_0 is GGML's reference: d = amax / 127 rounded to
+ * half, q = x * (1 / d before rounding), ties away from zero; where GGML leaves the result open, d saturates
+ * at the largest half, a block whose d rounds to 0 is all zero, and a NaN becomes 0. */
+void lac_row_encode(lac_type type, const float *x, size_t k, void *out);
 void lac_row_decode(lac_type type, const void *row, size_t k, float *out);
 
 typedef struct {
@@ -53,15 +57,22 @@ typedef struct {
 
     float (*dot)(const float *a, const float *b, size_t n);          /* sum a_i b_i */
     void (*axpy)(float *y, float a, const float *x, size_t n);       /* y += a x */
+    /* y[i] = exp(x[i] - max); returns the sum of y.  With max the largest x, finite, y / sum is the softmax;
+     * x[i] = -inf gives exactly 0. */
+    float (*exp_sum)(float *y, const float *x, float max, size_t n);
 
     /* y = x / sqrt(mean(x^2) + eps) * w   (RMSNorm; mean in double) */
     void (*rms_norm)(float *y, const float *x, const float *w, float eps, size_t n);
     /* y = (x - mean) / sqrt(var + eps), biased variance, no weight (folded; mean and var in double) */
     void (*layer_norm)(float *y, const float *x, float eps, size_t n);
 
+    /* Both take their limits at -inf (0) and +inf, and keep NaN. */
     void (*silu_mul)(float *y, const float *gate, const float *up, size_t n); /* y = gate / (1 + exp(-gate)) * up */
     void (*gelu_tanh)(float *y, const float *x, size_t n); /* y = x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) */
 } lac_kern;
+
+/* The tables; NULL where the compiler does not aim at that CPU family.  Use lac_kern_pick. */
+extern const lac_kern *const lac_kern_ref, *const lac_kern_avx2, *const lac_kern_avx512, *const lac_kern_neon;
 
 /* The table called `name`, or the best this CPU has for NULL; NULL when the name is unknown or the CPU
  * cannot run it. */
