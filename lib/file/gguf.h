@@ -5,8 +5,8 @@
  * Keys and tensors are views into the map; every length is checked against the file before it is used,
  * and nothing is allocated in proportion to a number that the file merely claims.  Little-endian only.
  *
- * Two checksums (XXH64, as hexadecimal strings of 16 digits, zero-filled while the sum is taken):
- * eso.checksum.meta covers all bytes before the tensor data, with both checksum values read as zeros;
+ * Two checksums (XXH64, as strings of 16 lower-case hexadecimal digits):
+ * eso.checksum.meta covers all bytes before the tensor data, with both checksum values read as sixteen '0';
  * eso.checksum.data covers the tensor data up to the end of the file. */
 #ifndef LAC_FILE_GGUF_H
 #define LAC_FILE_GGUF_H
@@ -20,6 +20,12 @@ typedef enum {
     LAC_KV_U8, LAC_KV_I8, LAC_KV_U16, LAC_KV_I16, LAC_KV_U32, LAC_KV_I32, LAC_KV_F32, LAC_KV_BOOL,
     LAC_KV_STRING, LAC_KV_ARRAY, LAC_KV_U64, LAC_KV_I64, LAC_KV_F64
 } lac_kv_type;
+
+/* Tensor types whose size is known here: GGML's numbers, those of lac_type in kern.h. */
+enum { LAC_GGUF_F32 = 0, LAC_GGUF_Q8_0 = 8, LAC_GGUF_BF16 = 30 };
+
+/* Bytes of a row of k elements; 0 when k does not fit the type or the type is unknown. */
+uint64_t lac_gguf_row_bytes(uint32_t type, uint64_t k);
 
 typedef struct {
     lacuna_text key;
@@ -35,7 +41,7 @@ typedef struct {
     uint32_t type;       /* GGML type number */
     uint32_t n_dims;     /* 1 to 4 */
     uint64_t dim[4];     /* as in the file: dim[0] is the fastest (columns) */
-    const uint8_t *data; /* checked to lie inside the file for the types of kern.h; else NULL */
+    const uint8_t *data; /* checked to lie inside the file; NULL for types unknown here */
     uint64_t at;         /* byte offset of the data in the file */
     uint64_t bytes;
 } lac_gguf_tensor;
