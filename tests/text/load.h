@@ -1,0 +1,26 @@
+/* The tokenizer of the tests: tests are run from the top of the tree. */
+#ifndef TEST_TEXT_LOAD_H
+#define TEST_TEXT_LOAD_H
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MODEL_PATH "tests/data/bpe8k.model"
+
+/* All bytes of a file, malloc'd; NULL if it cannot be read. */
+static inline char *load_file(const char *path, size_t *size)
+{
+    FILE *f = fopen(path, "rb");
+    if (!f) return NULL;
+    char *p = NULL;
+    long n = fseek(f, 0, SEEK_END) ? -1 : ftell(f);
+    if (n > 0 && (p = malloc((size_t)n)) && (rewind(f), fread(p, 1, (size_t)n, f) != (size_t)n)) {
+        free(p);
+        p = NULL;
+    }
+    fclose(f);
+    *size = p ? (size_t)n : 0;
+    return p;
+}
+
+#endif
