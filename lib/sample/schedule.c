@@ -1,6 +1,5 @@
 #include "sample/schedule.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 
 double lac_schedule_alpha(double t, double alpha0) { return alpha0 * (1 - (1 - LAC_NOISE_EPS) * t); }
@@ -43,6 +42,8 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+void lac_schedule_sort(size_t *slot, size_t n) { qsort(slot, n, sizeof *slot, ascending); }
+
 size_t lac_schedule_blocks(size_t n, size_t G, double alpha0, lac_rng *rng, size_t *order, size_t *size, size_t *diffused)
 {
     size_t rows = (size_t)((double)G * alpha0), at = 0, groups = 0;
@@ -59,7 +60,7 @@ size_t lac_schedule_blocks(size_t n, size_t G, double alpha0, lac_rng *rng, size
         if (g + 1 == rows) *diffused = at;
     }
     if (!rows) *diffused = 0;
-    qsort(order + *diffused, n - *diffused, sizeof *order, ascending);
+    lac_schedule_sort(order + *diffused, n - *diffused);
     for (size_t i = *diffused; i < n; i++) size[groups++] = 1;
     return groups;
 }

@@ -29,4 +29,7 @@ size_t lac_schedule_draw(size_t n, size_t T, double alpha0, double (*uniform)(vo
  * *diffused = slots in the diffusion phase.  Returns the number of groups. */
 size_t lac_schedule_blocks(size_t n, size_t G, double alpha0, lac_rng *rng, size_t *order, size_t *size, size_t *diffused);
 
+/* Sort slots ascending: the tail of an order, which goes left to right. */
+void lac_schedule_sort(size_t *slot, size_t n);
+
 #endif

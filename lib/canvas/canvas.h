@@ -1,0 +1,55 @@
+/* The canvas: a text with holes as entries and slots with position ids.
+ *
+ *   text        prefix       [hole 0]   middle   [hole 1]   suffix
+ *   positions   tag prefix    slots     middle    slots     suffix        0, 1, 2, ...
+ *   entering    3   4                   1                   2
+ *
+ * What follows the first hole enters first, then the tag and what precedes it: typing at the cursor then
+ * appends to the list of entries.  Each stretch of fixed text is tokenised by itself. */
+#ifndef LAC_CANVAS_CANVAS_H
+#define LAC_CANVAS_CANVAS_H
+
+#include <stdbool.h>
+
+#include "base/mem.h"
+#include "text/tok.h"
+
+typedef struct {
+    size_t first, n;     /* slots [first, first + n) of the canvas */
+} lac_run;
+
+typedef struct {
+    int32_t *token, *pos; /* [n_context] fixed entries, in the order in which they enter */
+    size_t n_context;
+    lac_run *hole;       /* [n_holes] */
+    size_t n_holes;
+    size_t *hole_of;     /* [n_slots] */
+    int32_t *slot_pos;   /* [n_slots] */
+    size_t n_slots;
+    size_t dropped;      /* bytes of text that are not in the context */
+} lac_canvas;
+
+/* What a text is to become. */
+typedef struct {
+    const lac_tok *tok;
+    const char *text;
+    size_t len;
+    const lacuna_span *span; /* [n_holes], in order, not overlapping: lac_canvas_check */
+    const size_t *slots;     /* [n_holes], each at least 1 */
+    size_t n_holes;
+    int32_t tag;             /* token of the kind of text, -1: none */
+    size_t limit;            /* positions there are */
+    bool drop_far;           /* leave out text far from the holes where it does not fit */
+} lac_canvas_want;
+
+/* Are the spans in order, inside the text, and at UTF-8 boundaries?  ARG, err->where = the offset at fault. */
+int lac_canvas_check(const char *text, size_t len, const lacuna_span *span, size_t n, lacuna_error *err);
+
+/* Memory comes from the arena.  LIMIT (says by how many tokens), NOMEM. */
+int lac_canvas_text(lac_canvas *c, const lac_canvas_want *want, lac_arena *arena, lacuna_error *err);
+
+/* A canvas of ids: every negative id is a slot of the one hole, its position is its index; the others enter
+ * left to right.  LIMIT, ARG (no slot), NOMEM. */
+int lac_canvas_ids(lac_canvas *c, const int32_t *ids, size_t n, size_t limit, lac_arena *arena, lacuna_error *err);
+
+#endif
