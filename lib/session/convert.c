@@ -24,7 +24,7 @@ static int type_of(const char *name, lac_type *type, lacuna_error *err)
 int lacuna_convert(const char *safetensors, const char *config, const char *out, const lacuna_convert_options *options, lacuna_error *err)
 {
     lacuna_convert_options o;
-    lac_type type;
+    lac_type type = LAC_Q8_0;
     if (!safetensors || !config || !out) return lac_err(err, LACUNA_E_ARG, 0, "lacuna_convert: NULL where a path is needed");
     int r = lac_session_options(&o, sizeof o, options, "convert", err);
     if (!r) r = type_of(o.type, &type, err);
