@@ -38,6 +38,14 @@ typedef struct {
     int *seen;                  /* set to 1 when the option is given, or NULL */
 } arg_opt;
 
+#define OPT(name, letter, kind, to, value, help) {name, letter, kind, to, value, help, 0, 0, NULL, NULL}
+#define OPT_SEEN(name, letter, kind, to, value, help, seen) {name, letter, kind, to, value, help, 0, 0, NULL, seen}
+#define OPT_NUM(name, letter, kind, to, value, lo, hi, help) {name, letter, kind, to, value, help, lo, hi, NULL, NULL}
+#define OPT_NUM_SEEN(name, kind, to, value, lo, hi, help, seen) {name, 0, kind, to, value, help, lo, hi, NULL, seen}
+#define OPT_ONE_OF(name, to, value, choices, help, seen) {name, 0, ARG_CHOICE, to, value, help, 0, 0, choices, seen}
+#define OPT_HEAD(text) {NULL, 0, ARG_FLAG, NULL, NULL, text, 0, 0, NULL, NULL}
+#define OPT_END {NULL, 0, ARG_FLAG, NULL, NULL, NULL, 0, 0, NULL, NULL}
+
 enum { ARGS_OK = 0, ARGS_HELP = 1, ARGS_USAGE = 2 };
 
 /* Read argv[0, argc) (without the program's name).  ARGS_HELP as soon as --help or -h is met; ARGS_USAGE

@@ -1,0 +1,117 @@
+/* The model and the session a command works with, and the signals that end its work. */
+#include "lacuna/engine.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/lang.h"
+#include "common/model_path.h"
+#include "common/say.h"
+
+static volatile sig_atomic_t caught;
+static lacuna_session *volatile watched;
+
+/* lacuna_cancel() sets a flag and is allowed from anywhere. */
+static void on_signal(int sig)
+{
+    if (caught) _exit(128 + sig);
+    caught = sig;
+    if (watched) lacuna_cancel(watched);
+}
+
+int engine_signal(void)
+{
+    return caught;
+}
+
+static void on_log(void *ctx, lacuna_log_level level, const char *msg)
+{
+    (void)ctx;
+    (void)level;
+    say("%s", msg);
+}
+
+int engine_open_model(engine *e, const engine_options *o)
+{
+    buf why = {0};
+    lacuna_error err;
+    *e = (engine){.path = model_path(o->model, &why)};
+    if (!e->path) {
+        say("%s", why.p);
+        buf_free(&why);
+        return -1;
+    }
+    buf_free(&why);
+    lacuna_model_options mo = {.size = LACUNA_MODEL_INIT};
+    if (o->verbose) mo.log.fn = on_log;
+    if (lacuna_model_open(&e->model, e->path, &mo, &err) < 0) {
+        say("%s", err.msg);
+        engine_close(e);
+        return -1;
+    }
+    e->info = lacuna_model_get_info(e->model);
+    if (o->verbose) say("model %s", e->path);
+    return 0;
+}
+
+static uint32_t default_threads(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : n > 4 ? 4 : (uint32_t)n; /* a small model has no work for more */
+}
+
+int engine_open(engine *e, const engine_options *o)
+{
+    lacuna_error err;
+    if (engine_open_model(e, o)) return -1;
+    lacuna_session_options so = {LACUNA_SESSION_INIT, .n_threads = o->threads ? o->threads : default_threads(),
+                                 .n_context = o->context};
+    if (lacuna_session_open(&e->session, e->model, &so, &err) < 0) {
+        say("%s", err.msg);
+        engine_close(e);
+        return -1;
+    }
+    watched = e->session;
+    struct sigaction sa = {.sa_handler = on_signal};
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        struct sigaction old;
+        if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN) sigaction(signals[i], &sa, NULL);
+    }
+    return 0;
+}
+
+void engine_close(engine *e)
+{
+    watched = NULL;
+    lacuna_session_free(e->session);
+    lacuna_model_free(e->model);
+    free(e->path);
+    *e = (engine){0};
+}
+
+int engine_tag(const engine *e, const engine_options *o, const char *path, const char *text, size_t len, const char **tag)
+{
+    char err[256];
+    *tag = o->lang ? lang_tag(e->info, o->lang, err, sizeof err) : lang_guess(e->info, path, text, len);
+    if (!o->lang || *tag) return 0;
+    say("option --lang: %s", err);
+    return -1;
+}
+
+int engine_failed(const lacuna_error *err)
+{
+    if (caught && err->code == LACUNA_E_CANCELLED) return 128 + caught;
+    say("%s", err->msg);
+    return 1;
+}
+
+double engine_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}

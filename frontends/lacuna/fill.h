@@ -1,0 +1,64 @@
+/* Fill the holes of a text: one run or several candidates, ranked. */
+#ifndef LACUNA_FILL_H
+#define LACUNA_FILL_H
+
+#include "common/args.h"
+#include "common/buf.h"
+#include "lacuna.h"
+
+/* One way to fill all holes. */
+typedef struct {
+    buf *fills;         /* n_holes texts; owned */
+    size_t n_holes;
+    size_t candidate;   /* number of the run, from 0 */
+    uint64_t seed;
+    double logprob;     /* sum over the tokens revealed */
+    size_t tokens;      /* revealed, <eom> included */
+    size_t nfe;         /* passes */
+    size_t dropped;     /* bytes of context left out */
+    double ms;          /* wall time */
+} fill_result;
+
+/* Called when a candidate starts (ev NULL) and after each of its steps. */
+typedef struct {
+    void (*fn)(void *ctx, size_t candidate, const lacuna_event *ev);
+    void (*done)(void *ctx, const fill_result *r); /* or NULL */
+    void *ctx;
+} fill_watch;
+
+/* Run n candidates with seeds opt->seed, opt->seed + 1, ...; of equal fills the first stays.  With n > 1
+ * and temperature 0 only the first is greedy, the others are drawn at temperature 0.8.  *out: *n_out
+ * results, best log-probability per token first; free with fill_free(). */
+int fill_candidates(lacuna_session *s, const char *text, size_t len, const lacuna_hole *holes, size_t n_holes,
+                    const lacuna_infill_options *opt, size_t n, const fill_watch *watch, fill_result **out,
+                    size_t *n_out, lacuna_error *err);
+void fill_free(fill_result *r, size_t n);
+
+/* The text with its holes filled. */
+void fill_text(buf *out, const char *text, size_t len, const lacuna_hole *holes, const fill_result *r);
+
+/* Options of the sampler, shared by infill and sample. */
+typedef struct {
+    lacuna_infill_options o;
+    int order, rule;            /* indices into rpc_orders, rpc_rules */
+    int order_seen, rule_seen, temp_seen, alpha0_seen;
+} sampler;
+
+#define SAMPLER_OPTS(s)                                                                                              \
+    OPT_HEAD("sampling"),                                                                                            \
+    OPT_NUM_SEEN("alpha0", ARG_REAL, &(s)->o.alpha0, "A", 0, 1, "share of slots revealed in parallel steps",         \
+                 &(s)->alpha0_seen),                                                                                 \
+    OPT_NUM("steps", 0, ARG_U32, &(s)->o.steps, "T", 1, 4294967295.0, "parallel steps (default: one a slot)"),       \
+    OPT_ONE_OF("order", &(s)->order, "ORDER", rpc_orders, "left, random, stride, confidence, margin or entropy",     \
+               &(s)->order_seen),                                                                                    \
+    OPT_ONE_OF("rule", &(s)->rule, "RULE", rpc_rules, "what masks of one step see of each other: independent or paper", \
+               &(s)->rule_seen),                                                                                     \
+    OPT_NUM("gamma", 0, ARG_REAL, &(s)->o.gamma, "G", 0, 1e300, "entropy order: nats a step may spend (default 0.5)"), \
+    OPT_NUM_SEEN("temp", ARG_REAL, &(s)->o.temperature, "X", 0, 1e300, "temperature; 0: the most likely token",      \
+                 &(s)->temp_seen),                                                                                   \
+    OPT_NUM("top-k", 0, ARG_U32, &(s)->o.top_k, "K", 0, 4294967295.0, "draw from the K most likely tokens"),         \
+    OPT_NUM("top-p", 0, ARG_REAL, &(s)->o.top_p, "P", 0, 1, "draw from the fewest tokens with mass above P"),        \
+    OPT_NUM("min-p", 0, ARG_REAL, &(s)->o.min_p, "P", 0, 1, "drop tokens below P times the most likely"),            \
+    OPT("seed", 0, ARG_U64, &(s)->o.seed, "S", "same request, seed and model: same text (default 0)")
+
+#endif

@@ -1,0 +1,126 @@
+/* What the commands print with --json and what `serve` replies. */
+#include "lacuna/report.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "common/utf8.h"
+
+void report_step(buf *b, const lacuna_event *ev, size_t nfe)
+{
+    json_add_uint(b, "step", ev->step);
+    json_add_name(b, "phase", ev->phase == LACUNA_PHASE_DIFFUSION ? "diffusion" : "sequential");
+    json_add_uint(b, "nfe", nfe);
+    json_key(b, "reveals");
+    buf_put(b, "[");
+    for (size_t i = 0; i < ev->n; i++) {
+        const lacuna_reveal *r = &ev->reveals[i];
+        json_comma(b);
+        buf_put(b, "{");
+        json_add_uint(b, "hole", r->hole);
+        json_add_uint(b, "slot", r->slot);
+        json_add_int(b, "token", r->token);
+        json_add_text(b, "text", r->text.bytes, r->text.len);
+        json_add_real(b, "logprob", r->logprob);
+        json_add_real(b, "prob", r->prob);
+        json_add_real(b, "entropy", r->entropy);
+        buf_put(b, "}");
+    }
+    buf_put(b, "]");
+    json_add_uint(b, "open", ev->n_open);
+}
+
+/* "fills", and "fills_bytes" when one of them is not UTF-8. */
+static void add_fills(buf *b, const fill_result *r)
+{
+    int lossy = 0;
+    json_key(b, "fills");
+    buf_put(b, "[");
+    for (size_t i = 0; i < r->n_holes; i++) {
+        json_comma(b);
+        lossy |= json_put_string(b, r->fills[i].p, r->fills[i].n);
+    }
+    buf_put(b, "]");
+    if (!lossy) return;
+    json_key(b, "fills_bytes");
+    buf_put(b, "[");
+    for (size_t i = 0; i < r->n_holes; i++) {
+        json_comma(b);
+        json_put_base64(b, r->fills[i].p, r->fills[i].n);
+    }
+    buf_put(b, "]");
+}
+
+void report_fills(buf *b, const fill_result *r)
+{
+    add_fills(b, r);
+    json_add_real(b, "logprob", r->logprob);
+    json_add_uint(b, "tokens", r->tokens);
+    json_add_uint(b, "nfe", r->nfe);
+    json_key(b, "ms");
+    buf_fmt(b, "%.3f", r->ms);
+    json_add_uint(b, "seed", r->seed);
+    json_add_uint(b, "dropped", r->dropped);
+}
+
+double report_bits(double logprob, const lacuna_span *spans, size_t n_spans)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < n_spans; i++) bytes += spans[i].end - spans[i].start;
+    return bytes ? -logprob / log(2) / (double)bytes : NAN;
+}
+
+void report_score(buf *b, const lacuna_model *m, const lacuna_score_result *r, const lacuna_span *spans,
+                  size_t n_spans, int with_bound)
+{
+    json_add_real(b, "logprob", r->logprob);
+    if (with_bound) json_add_real(b, "bound", r->bound);
+    json_key(b, "tokens");
+    buf_put(b, "[");
+    for (size_t i = 0; i < r->n; i++) {
+        const lacuna_score_item *t = &r->items[i];
+        lacuna_text text = lacuna_token_bytes(m, t->token);
+        json_comma(b);
+        buf_put(b, "{");
+        json_add_uint(b, "hole", t->hole);
+        json_add_uint(b, "start", t->span.start);
+        json_add_uint(b, "end", t->span.end);
+        json_add_int(b, "token", t->token);
+        json_add_text(b, "text", text.bytes, text.len);
+        json_add_real(b, "logprob", t->logprob);
+        buf_put(b, "}");
+    }
+    buf_put(b, "]");
+    json_add_real(b, "bits_per_byte", report_bits(r->logprob, spans, n_spans));
+}
+
+void report_info(buf *b, const char *path, const lacuna_model_info *in)
+{
+    json_add_text(b, "path", path, strlen(path));
+    json_add_text(b, "name", in->name, strlen(in->name));
+    json_add_text(b, "license", in->license, strlen(in->license));
+    json_add_name(b, "variant", in->variant);
+    json_add_name(b, "weights", in->weights);
+    json_add_name(b, "kernel", in->kernel);
+    json_add_uint(b, "parameters", in->n_params);
+    json_add_uint(b, "file_size", in->file_size);
+    json_add_uint(b, "vocab", in->n_vocab);
+    json_add_uint(b, "context", in->n_context);
+    json_add_uint(b, "width", in->n_embd);
+    json_add_uint(b, "layers", in->n_layer);
+    json_add_uint(b, "heads", in->n_head);
+    json_add_uint(b, "ff", in->n_ff);
+    json_add_int(b, "mask", in->mask);
+    json_add_int(b, "eom", in->eom);
+    json_add_bool(b, "tokenizer", in->has_tokenizer);
+    json_key(b, "tags");
+    buf_put(b, "[");
+    for (size_t i = 0; i < in->n_tags; i++) {
+        json_comma(b);
+        json_put_string(b, in->tags[i], strlen(in->tags[i]));
+    }
+    buf_put(b, "]");
+    json_add_name(b, "version", lacuna_version());
+}
