@@ -33,8 +33,9 @@ static inline lac_rng lac_rng_make(uint64_t seed, uint64_t stream)
 static inline uint64_t lac_rng_at(const lac_rng *r, uint64_t index) { return lac_mix(r->key ^ lac_mix(index)); }
 static inline uint64_t lac_rng_next(lac_rng *r) { return lac_rng_at(r, r->at++); }
 
-/* 53 bits, strictly between 0 and 1: safe under log. */
-static inline double lac_u01(uint64_t bits) { return ((double)(bits >> 11) + 0.5) * 0x1p-53; }
+/* 52 bits and a half, strictly between 0 and 1: safe under log, also twice.  (Not 53: 2^53 - 1 + 0.5 is no
+ * double and rounds up to 2^53, which would give 1.) */
+static inline double lac_u01(uint64_t bits) { return ((double)(bits >> 12) + 0.5) * 0x1p-52; }
 static inline double lac_rng_u01(lac_rng *r) { return lac_u01(lac_rng_next(r)); }
 
 /* Uniform in [0, n), n > 0; without bias (rejection). */
