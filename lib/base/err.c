@@ -1,8 +1,38 @@
 #include "base/err.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "base/utf8.h"
+
+/* Is s[0, n), all of it, the beginning of a sequence of which the rest was cut away? */
+static bool is_begun(const char *s, size_t n)
+{
+    unsigned char lead = (unsigned char)s[0];
+    if (lead < 0xC2 || lead > 0xF4 || n >= (lead < 0xE0 ? 2u : lead < 0xF0 ? 3u : 4u)) return false;
+    for (size_t i = 1; i < n; i++)
+        if (((unsigned char)s[i] & 0xC0) != 0x80) return false;
+    return true;
+}
+
+/* Make msg[0, len) one line of UTF-8 that does nothing to a terminal: control characters (also U+0080 to
+ * U+009F) and bytes that are no UTF-8 become '?', one each.  If it was cut, a partial sequence at its end goes. */
+static void clean(char *msg, size_t len, bool cut)
+{
+    for (size_t i = 0, n; i < len; i += n) {
+        n = lac_utf8_char(msg + i, len - i);
+        if (!n && cut && is_begun(msg + i, len - i)) {
+            msg[i] = 0;
+            return;
+        }
+        bool control = n == 1 ? (unsigned char)msg[i] < 32 || msg[i] == 127
+                              : n == 2 && (unsigned char)msg[i] == 0xC2 && (unsigned char)msg[i + 1] < 0xA0;
+        if (!n) n = 1, control = true;
+        if (control) memset(msg + i, '?', n);
+    }
+}
 
 int lac_err(lacuna_error *err, lacuna_code code, uint64_t where, const char *fmt, ...)
 {
@@ -11,16 +41,10 @@ int lac_err(lacuna_error *err, lacuna_code code, uint64_t where, const char *fmt
     va_start(ap, fmt);
     int n = vsnprintf(err->msg, sizeof err->msg, fmt, ap);
     va_end(ap);
+    if (n < 0) err->msg[0] = 0; /* no format of ours, but then what is there is undefined */
     err->code = code;
     err->where = where;
-    size_t len = strlen(err->msg);
-    if (n >= (int)sizeof err->msg) { /* cut: drop a partial UTF-8 sequence at the end */
-        while (len && ((unsigned char)err->msg[len - 1] & 0xC0) == 0x80) len--;
-        if (len && (unsigned char)err->msg[len - 1] >= 0xC0) len--;
-        err->msg[len] = 0;
-    }
-    for (size_t i = 0; i < len; i++)
-        if ((unsigned char)err->msg[i] < 32 || err->msg[i] == 127) err->msg[i] = '?';
+    clean(err->msg, strlen(err->msg), n >= (int)sizeof err->msg);
     return code;
 }
 
