@@ -4,7 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) /* clang's way to say it */
+#define POISON 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define POISON 1
+#endif
+#ifdef POISON
 #include <sanitizer/asan_interface.h>
 #else
 #define ASAN_POISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
@@ -74,7 +81,8 @@ struct lac_arena_block {
 void *lac_arena_alloc(lac_arena *a, size_t size)
 {
     if (size > SIZE_MAX / 4) return NULL;
-    size = (size + LAC_ALIGN) & ~(size_t)(LAC_ALIGN - 1); /* at least a line; under ASan the tail stays poisoned */
+    const size_t asked = size;
+    size = (size + LAC_ALIGN) & ~(size_t)(LAC_ALIGN - 1); /* at least a byte more; under ASan the tail stays poisoned */
     lac_arena_block *b = a->head;
     if (!b || b->size - b->used < size) {
         size_t want = b ? b->size * 2 : FIRST_BLOCK;
@@ -88,7 +96,7 @@ void *lac_arena_alloc(lac_arena *a, size_t size)
     }
     char *p = (char *)b + HEADER + b->used;
     b->used += size;
-    ASAN_UNPOISON_MEMORY_REGION(p, size - 1);
+    ASAN_UNPOISON_MEMORY_REGION(p, asked);
     return p;
 }
 
@@ -135,10 +143,12 @@ void lac_buf_add(lac_buf *b, const void *p, size_t n)
 {
     size_t want;
     if (b->failed || !n) return;
-    if (!lac_add(b->len, n, &want) || !lac_mem_grow(b->mem, (void **)&b->data, &b->cap, want, 1)) {
+    void *data = b->data; /* a char * may not be written as a void * */
+    if (!lac_add(b->len, n, &want) || !lac_mem_grow(b->mem, &data, &b->cap, want, 1)) {
         b->failed = true;
         return;
     }
+    b->data = data;
     memcpy(b->data + b->len, p, n);
     b->len = want;
 }
