@@ -2,7 +2,9 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -95,7 +97,12 @@ int lac_pool_open(lac_pool **out, const lacuna_allocator *mem, unsigned n_thread
     }
     for (; p->n < n_threads; p->n++) {
         p->workers[p->n - 1] = (struct worker){p, p->n};
+        /* The host's signals are for the host's threads: a worker is born with all of them blocked. */
+        sigset_t all, before;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
         int e = pthread_create(&p->threads[p->n - 1], NULL, run_worker, &p->workers[p->n - 1]);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
         if (e) {
             unsigned made = p->n;
             p->n = n_threads; /* sizes of the arrays, for free */
@@ -128,7 +135,7 @@ unsigned lac_pool_threads(const lac_pool *p) { return p->n; }
 
 void lac_pool_run(lac_pool *p, lac_pool_fn fn, void *ctx, size_t n)
 {
-    if (p->n <= 1 || n <= 1) {
+    if (p->n <= 1 || n <= 1 || n > UINT32_MAX) { /* the ticket has 32 bits for items */
         for (size_t i = 0; i < n; i++) fn(ctx, i, 0);
         return;
     }

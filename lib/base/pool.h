@@ -16,7 +16,8 @@ int lac_pool_open(lac_pool **out, const lacuna_allocator *mem, unsigned n_thread
 void lac_pool_free(lac_pool *p); /* NULL is allowed */
 unsigned lac_pool_threads(const lac_pool *p);
 
-/* fn(ctx, i, thread) for every i in [0, n), each once; returns when all are done. */
+/* fn(ctx, i, thread) for every i in [0, n), each once, 0 <= thread < n_threads; returns when all are done, and
+ * what the items wrote is then visible.  One run at a time: not from inside an item, nor from two threads. */
 void lac_pool_run(lac_pool *p, lac_pool_fn fn, void *ctx, size_t n);
 
 #endif
