@@ -100,20 +100,12 @@ static void test_golden(void **state)
 /* Encode, check ends and bytes of every token, return how many. */
 static size_t round_trip(const char *s, size_t len)
 {
-    static int32_t *ids;
-    static size_t *ends, cap;
     lacuna_error err;
-    if (cap < len + 1) {
-        cap = len + 1;
-        free(ids);
-        free(ends);
-        ids = malloc(cap * sizeof *ids);
-        ends = malloc(cap * sizeof *ends);
-        assert_true(ids && ends);
-    }
+    size_t cap = len + 1, at = 0, *ends = malloc(cap * sizeof *ends);
+    int32_t *ids = malloc(cap * sizeof *ids);
+    assert_true(ids && ends);
     int64_t n = lac_tok_encode(tok, s, len, ids, ends, cap, &err);
     assert_true(n >= 0 && (size_t)n <= len); /* every token has a byte at least */
-    size_t at = 0;
     for (int64_t i = 0; i < n; i++) {
         lacuna_text b = lac_tok_bytes(tok, ids[i]);
         assert_true(b.len > 0 && b.len <= len - at);
@@ -122,13 +114,8 @@ static size_t round_trip(const char *s, size_t len)
         assert_int_equal(ends[i], at);
     }
     assert_int_equal(at, len);
-    if (len == cap - 1) { /* the big ones: do not keep them */
-        free(ids);
-        free(ends);
-        ids = NULL;
-        ends = NULL;
-        cap = 0;
-    }
+    free(ids);
+    free(ends);
     return (size_t)n;
 }
 
@@ -278,7 +265,7 @@ static void test_cut_at_line(void **state)
     int32_t *whole = malloc(len * sizeof *whole), *lines = malloc(len * sizeof *lines);
     lac_rng r = lac_rng_make(3, 1);
     while (made < len) {
-        const char *line = golden[3 + lac_rng_below(&r, 15)].text;
+        const char *line = golden[3 + lac_rng_below(&r, sizeof golden / sizeof *golden - 3)].text;
         for (; *line && made < len; line++) s[made++] = *line;
         if (made < len) s[made++] = lac_rng_below(&r, 4) ? ' ' : '\n';
     }
@@ -294,6 +281,26 @@ static void test_cut_at_line(void **state)
     free(s);
     free(whole);
     free(lines);
+}
+
+/* Lines around the limits: cut at a character, never inside one, whatever its length. */
+static void test_cut_in_line(void **state)
+{
+    (void)state;
+    static const char *const unit[] = {"x", "\xC3\xA9", "\xE4\xB8\xAD", "\xF0\x9F\x98\x80", "ab "};
+    const size_t limit[] = {4096, 65536, 131072};
+    char *s = malloc(140000);
+    for (size_t u = 0; u < 5; u++)
+        for (size_t l = 0; l < 3; l++)
+            for (size_t shift = 0; shift < 4; shift++) {
+                size_t len = 0, k = strlen(unit[u]);
+                for (; len < shift; len++) s[len] = 'a';
+                for (; len < limit[l] + 6; len += k) memcpy(s + len, unit[u], k);
+                round_trip(s, len);
+                s[limit[l] / 2] = '\n';
+                round_trip(s, len);
+            }
+    free(s);
 }
 
 static double seconds(void)
@@ -365,7 +372,7 @@ static void test_open_threads(void **state)
 {
     (void)state;
     pthread_t thread[4];
-    for (int i = 0; i < 4; i++) assert_int_equal(pthread_create(&thread[i], NULL, open_one, &thread[i]), 0);
+    for (int i = 0; i < 4; i++) assert_int_equal(pthread_create(&thread[i], NULL, open_one, blob), 0);
     for (int i = 0; i < 4; i++) {
         void *ok;
         pthread_join(thread[i], &ok);
@@ -395,7 +402,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden),       cmocka_unit_test(test_random_bytes), cmocka_unit_test(test_random_utf8),
         cmocka_unit_test(test_every_char),   cmocka_unit_test(test_special),      cmocka_unit_test(test_table),
-        cmocka_unit_test(test_cap),          cmocka_unit_test(test_cut_at_line),  cmocka_unit_test(test_long),
+        cmocka_unit_test(test_cap),          cmocka_unit_test(test_cut_at_line),  cmocka_unit_test(test_cut_in_line), cmocka_unit_test(test_long),
         cmocka_unit_test(test_threads),      cmocka_unit_test(test_open_threads), cmocka_unit_test(test_nomem),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
