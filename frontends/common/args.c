@@ -239,6 +239,7 @@ static void put_wrapped(buf *out, size_t at, const char *text)
 
 void args_help(buf *out, const arg_opt *opts)
 {
+    if (opts->name) buf_put(out, "\noptions:\n");
     for (; opts->name || opts->help; opts++) {
         if (!opts->name) {
             buf_fmt(out, "\n%s:\n", opts->help);

@@ -139,6 +139,8 @@ static int get_sampler(const json_t *o, lacuna_infill_options *opt, char *err, s
     opt->order = (lacuna_order)order;
     opt->rule = (lacuna_rule)rule;
     opt->drop_far = !strict;
+    /* An order or a number of steps speaks of parallel slots: without alpha0 it is of all of them. */
+    if (!json_object_get(o, "alpha0") && (order != LACUNA_ORDER_LEFT || opt->steps)) opt->alpha0 = 1;
     return 0;
 }
 

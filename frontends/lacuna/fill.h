@@ -41,14 +41,16 @@ void fill_text(buf *out, const char *text, size_t len, const lacuna_hole *holes,
 typedef struct {
     lacuna_infill_options o;
     int order, rule;            /* indices into rpc_orders, rpc_rules */
-    int order_seen, rule_seen, temp_seen, alpha0_seen;
+    int order_seen, rule_seen, temp_seen, alpha0_seen, steps_seen;
 } sampler;
 
 #define SAMPLER_OPTS(s)                                                                                              \
     OPT_HEAD("sampling"),                                                                                            \
-    OPT_NUM_SEEN("alpha0", ARG_REAL, &(s)->o.alpha0, "A", 0, 1, "share of slots revealed in parallel steps",         \
+    OPT_NUM_SEEN("alpha0", ARG_REAL, &(s)->o.alpha0, "A", 0, 1, "share of slots revealed in parallel steps, the rest " \
+                 "left to right, one a step",                                                                        \
                  &(s)->alpha0_seen),                                                                                 \
-    OPT_NUM("steps", 0, ARG_U32, &(s)->o.steps, "T", 1, 4294967295.0, "parallel steps (default: one a slot)"),       \
+    OPT_NUM_SEEN("steps", ARG_U32, &(s)->o.steps, "T", 1, 4294967295.0, "parallel steps (default: one a slot)",      \
+                 &(s)->steps_seen),                                                                                  \
     OPT_ONE_OF("order", &(s)->order, "ORDER", rpc_orders, "left, random, stride, confidence, margin or entropy",     \
                &(s)->order_seen),                                                                                    \
     OPT_ONE_OF("rule", &(s)->rule, "RULE", rpc_rules, "what masks of one step see of each other: independent or paper", \

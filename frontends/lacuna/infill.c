@@ -259,6 +259,8 @@ int cmd_infill(int argc, char **argv)
     if (code == GO_ON) code = inconsistent(&o);
     if (code == GO_ON) {
         const char *path = files.n ? files.v[0] : NULL;
+        /* An order or a number of steps speaks of parallel slots: without --alpha0 it is of all of them. */
+        if (!o.s.alpha0_seen && (o.s.order != LACUNA_ORDER_LEFT || o.s.steps_seen)) o.s.o.alpha0 = 1;
         o.s.o.order = (lacuna_order)o.s.order;
         o.s.o.rule = (lacuna_rule)o.s.rule;
         o.s.o.drop_far = !o.strict;

@@ -52,7 +52,7 @@ int cmd_args(const char *name, const char *synopsis, const char *about, const ar
     if (r == ARGS_USAGE) return cmd_usage(name, "%s", err);
     if (r == ARGS_HELP) {
         buf b = {0};
-        buf_fmt(&b, "usage: lacuna %s %s\n\n%s\n\n", name, synopsis, about);
+        buf_fmt(&b, "usage: lacuna %s %s\n\n%s\n", name, synopsis, about);
         args_help(&b, opts);
         io_out(b.p, b.n);
         buf_free(&b);

@@ -297,8 +297,11 @@ void view_close(view *v, int keep)
     if (v->n_shown && !keep) {
         go_up(&out, v->n_shown);
         buf_put(&out, "\033[J");
-    } else if (v->n_shown) {
-        buf_put(&out, "\r\n");
+    } else if (v->n_shown) { /* once more the last row, into which the terminal may have echoed ^C */
+        buf *last = &v->shown[v->n_shown - 1];
+        buf_put(&out, "\r");
+        buf_add(&out, last->p, last->n);
+        buf_put(&out, "\033[K\r\n");
     }
     io_out(out.p, out.n);
     buf_free(&out);
