@@ -27,8 +27,8 @@
  *
  * Why the limits are here, and not left to SentencePiece 0.1.97:
  *  - precompiled_charsmap is a double-array trie that is followed without a bounds check;
- *  - a match of user-defined pieces is collected in an array of 64, and the number of matches, which may
- *    be larger, is then taken as its length.  Pieces are valid UTF-8, so those that are prefixes of one text
+ *  - the user-defined pieces that begin a text are collected in an array of 64, and their number, which may
+ *    be larger, is then taken as its length (it crashes).  Pieces are valid UTF-8, so those that are prefixes of one text
  *    differ in their number of characters: pieces of at most 64 characters give at most 64 matches;
  *  - a piece with a NUL byte is cut at it in the tries, a NaN score breaks the order of a heap;
  *  - many empty strings take 20 times their bytes when parsed, hence the limit on all but the pieces.

@@ -11,6 +11,7 @@
 static inline char *load_file(const char *path, size_t *size)
 {
     FILE *f = fopen(path, "rb");
+    *size = 0;
     if (!f) return NULL;
     char *p = NULL;
     long n = fseek(f, 0, SEEK_END) ? -1 : ftell(f);
@@ -19,7 +20,7 @@ static inline char *load_file(const char *path, size_t *size)
         p = NULL;
     }
     fclose(f);
-    *size = p ? (size_t)n : 0;
+    if (p) *size = (size_t)n;
     return p;
 }
 
