@@ -298,13 +298,19 @@ static int leave(chunk *c, size_t from, lac_row_fn fn, void *ctx, lacuna_error *
     return 0;
 }
 
-/* End of the chunk that begins at a: LAC_CHUNK entries, or more until none of them sees beyond it. */
+/* End of the chunk that begins at a.  Entries that see ahead go with what they see: such sets stay whole, and as
+ * many sets as LAC_CHUNK holds, at least one, make a chunk. */
 static size_t chunk_end(const lac_pass *p, size_t a)
 {
-    size_t b = p->n - a < LAC_CHUNK ? p->n : a + LAC_CHUNK;
-    for (size_t i = a; i < b; i++)
-        if (p->sees[i] > b) b = p->sees[i];
-    return b;
+    size_t end = a;
+    while (end < p->n) {
+        size_t to = end + 1;
+        for (size_t i = end; i < to; i++)
+            if (p->sees[i] > to) to = p->sees[i];
+        if (end > a && to - a > LAC_CHUNK) break;
+        end = to;
+    }
+    return end;
 }
 
 int lac_net_forward(lac_net *net, const lac_pass *p, lac_row_fn fn, void *ctx, lacuna_error *err)

@@ -63,8 +63,8 @@ int lac_net_open(lac_net *net, const lac_weights *w, const lac_kern *kern, const
 void lac_net_free(lac_net *net);
 size_t lac_net_size(const lac_net *net); /* bytes held */
 
-/* Make room for `entries` in cache and pass together, and for passes whose entries see at most `ahead` - 1
- * entries beyond themselves (0 for the causal rules: they are cut into chunks).  What is cached stays.
+/* Make room for `entries` in cache and pass together, and for passes where at most `ahead` entries see one another
+ * (a block, all of a bidirectional pass; 0 for the causal rules: they are cut into chunks).  What is cached stays.
  * After this, forward allocates nothing.  NOMEM; the net is then as before. */
 int lac_net_reserve(lac_net *net, size_t entries, size_t ahead, lacuna_error *err);
 
