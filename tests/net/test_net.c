@@ -1,0 +1,661 @@
+/* net/net: the invariants it is built on, bit for bit, and what happens at its limits.
+ *
+ * Each test of the first part runs for every kernel table and for models of both variants and all types of
+ * weights; widths are chosen so that vectors do not come out even. */
+#include "common/unit.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "common/hook.h"
+#include "common/tiny.h"
+#include "net/loglik.h"
+#include "net/rule.h"
+
+static const struct {
+    const char *name;
+    int house;
+    uint32_t vocab, width, layers, heads;
+    const char *type;
+} zoo[] = {
+    {"official-f32", 0, 97, 40, 2, 2, "f32"},  {"official-bf16", 0, 70, 36, 3, 3, "bf16"}, {"official-q8_0", 0, 50, 64, 2, 4, "q8_0"},
+    {"house-f32", 1, 97, 44, 2, 2, "f32"},     {"house-bf16", 1, 70, 72, 2, 3, "bf16"},    {"house-q8_0", 1, 200, 96, 3, 3, "q8_0"},
+};
+enum { MODELS = sizeof zoo / sizeof *zoo, N = 150 }; /* N entries: more than two chunks */
+
+static struct {
+    char folder[256];
+    tiny model[MODELS];
+    const lac_kern *kern[4];
+    size_t n_kern;
+} all;
+
+typedef struct {
+    size_t kern, model;
+    char name[96];
+} job;
+
+/* ---- an engine: a net, its pool, and rows of logits it made ---- */
+
+typedef struct {
+    lac_net net;
+    lac_pool *pool;
+    lacuna_allocator mem;
+    hook hook;
+    atomic_bool cancel;
+} engine;
+
+static void engine_open(engine *e, size_t kern, size_t model, unsigned threads)
+{
+    lacuna_error err;
+    *e = (engine){.mem = hook_allocator(&e->hook)};
+    CHECK(lac_pool_open(&e->pool, &e->mem, threads, &err) == 0, "%s", err.msg);
+    CHECK(lac_net_open(&e->net, &all.model[model].w, all.kern[kern], &e->mem, e->pool, &e->cancel, &err) == 0, "%s", err.msg);
+}
+
+static void engine_close(engine *e)
+{
+    lac_net_free(&e->net);
+    lac_pool_free(e->pool);
+    assert_int_equal(e->hook.live, 0);
+    assert_int_equal(e->hook.blocks, 0);
+    assert_int_equal(e->hook.wrong, 0);
+}
+
+static void reserve(engine *e, size_t entries, size_t ahead)
+{
+    lacuna_error err;
+    CHECK(lac_net_reserve(&e->net, entries, ahead, &err) == 0, "%s", err.msg);
+}
+
+typedef struct {
+    float *rows; /* [n, V], row i of the pass at i */
+    size_t v, next;
+    int stop_at; /* row at which to stop with code 7; -1: none */
+} sink;
+
+static int sink_row(void *ctx, size_t i, const float *logits, lacuna_error *err)
+{
+    sink *s = ctx;
+    (void)err;
+    assert_int_equal(i, s->next++); /* in order, none left out */
+    if ((int)i == s->stop_at) return 7;
+    memcpy(s->rows + i * s->v, logits, s->v * sizeof *logits);
+    return 0;
+}
+
+static int forward(engine *e, const lac_pass *p, float *rows, lacuna_error *err)
+{
+    sink s = {rows, e->net.w->hp.vocab, p->first, -1};
+    int r = lac_net_forward(&e->net, p, sink_row, &s, err);
+    if (!r) assert_int_equal(s.next, p->n > p->first ? p->n : p->first);
+    return r;
+}
+
+static void forward_ok(engine *e, const lac_pass *p, float *rows)
+{
+    lacuna_error err;
+    CHECK(forward(e, p, rows, &err) == 0, "%s", err.msg);
+}
+
+/* ---- a scene: c clean entries and m masks at positions in a random order ---- */
+
+typedef struct {
+    int32_t token[N], pos[N];
+    uint32_t sees[N];
+    size_t c, m;
+} scene;
+
+static void make_scene(scene *s, lac_rng *rng, const lac_hparams *hp, size_t c, size_t m)
+{
+    size_t order[N];
+    for (size_t i = 0; i < N; i++) order[i] = i;
+    lac_rng_shuffle(rng, order, N);
+    for (size_t i = 0; i < c + m; i++) {
+        s->pos[i] = (int32_t)order[i];
+        s->token[i] = i < c ? (int32_t)lac_rng_below(rng, hp->vocab) : (int32_t)hp->mask;
+    }
+    s->c = c;
+    s->m = m;
+}
+
+static float *rows_of(const job *j, size_t n) { return malloc(n * all.model[j->model].w.hp.vocab * sizeof(float)); }
+
+static void same_rows(const job *j, const char *what, const float *a, const float *b, size_t first, size_t n)
+{
+    size_t v = all.model[j->model].w.hp.vocab;
+    for (size_t i = first; i < n; i++)
+        for (size_t k = 0; k < v; k++)
+            CHECK(!memcmp(a + i * v + k, b + i * v + k, sizeof *a), "%s: %s: row %zu, token %zu: %.9g and %.9g", j->name, what, i, k,
+                  a[i * v + k], b[i * v + k]);
+}
+
+/* All at once, from an empty cache: what everything else is compared with. */
+static void whole(const job *j, const scene *s, lac_rule rule, float *rows)
+{
+    engine e;
+    uint32_t sees[N];
+    engine_open(&e, j->kern, j->model, 1);
+    reserve(&e, N, N);
+    lac_rule_sees(rule, s->c, s->m, sees);
+    forward_ok(&e, &(lac_pass){s->token, s->pos, sees, s->c + s->m, 0, 0}, rows);
+    for (size_t i = 0; i < (s->c + s->m) * e.net.w->hp.vocab; i++) assert_true(isfinite(rows[i]));
+    engine_close(&e);
+}
+
+/* Clean entries in pieces at random cuts; then the rest of them with the masks. */
+static void pieces_give_the_same_bits(void **state)
+{
+    const job *j = *state;
+    const lac_hparams *hp = &all.model[j->model].w.hp;
+    lac_rng rng = lac_rng_make(1 + j->model, 5);
+    float *want = rows_of(j, N), *got = rows_of(j, N);
+    for (int round = 0; round < 8; round++) {
+        static const lac_rule rules[] = {LAC_RULE_PAPER, LAC_RULE_INDEPENDENT};
+        lac_rule rule = rules[round % 2];
+        size_t m = lac_rng_below(&rng, 90), c = lac_rng_below(&rng, N - m + 1), at = 0;
+        scene s;
+        engine e;
+        make_scene(&s, &rng, hp, c, m);
+        whole(j, &s, rule, want);
+        engine_open(&e, j->kern, j->model, 1);
+        for (size_t i = 0; i < N * hp->vocab; i++) got[i] = NAN;
+        while (at < c && lac_rng_below(&rng, 5)) { /* pieces that stay, with room that grows */
+            size_t n = 1 + lac_rng_below(&rng, c - at);
+            reserve(&e, at + n, 0);
+            lac_rule_sees(rule, n, 0, s.sees);
+            forward_ok(&e, &(lac_pass){s.token + at, s.pos + at, s.sees, n, n, 0}, got + at * hp->vocab);
+            at += n;
+            assert_int_equal(e.net.len, at);
+        }
+        reserve(&e, c + m, 0);
+        lac_rule_sees(rule, c - at, m, s.sees);
+        for (int twice = 0; twice < 2; twice++) { /* masks leave nothing behind */
+            forward_ok(&e, &(lac_pass){s.token + at, s.pos + at, s.sees, c - at + m, 0, 0}, got + at * hp->vocab);
+            assert_int_equal(e.net.len, at);
+            same_rows(j, rule == LAC_RULE_PAPER ? "paper" : "independent", got, want, 0, c + m);
+        }
+        engine_close(&e);
+    }
+    free(want), free(got);
+}
+
+/* Independent masks: each alone, in any company, is the same row. */
+static void independent_masks_do_not_meet(void **state)
+{
+    const job *j = *state;
+    const lac_hparams *hp = &all.model[j->model].w.hp;
+    lac_rng rng = lac_rng_make(2 + j->model, 5);
+    float *want = rows_of(j, N), *got = rows_of(j, N);
+    scene s;
+    engine e;
+    make_scene(&s, &rng, hp, 60, 40);
+    whole(j, &s, LAC_RULE_INDEPENDENT, want);
+    engine_open(&e, j->kern, j->model, 1);
+    reserve(&e, N, 0);
+    lac_rule_sees(LAC_RULE_INDEPENDENT, 60, 0, s.sees);
+    forward_ok(&e, &(lac_pass){s.token, s.pos, s.sees, 60, 60, 60}, got);
+    for (int round = 0; round < 20; round++) {
+        size_t from = 60 + lac_rng_below(&rng, 40), n = 1 + lac_rng_below(&rng, 100 - from);
+        lac_rule_sees(LAC_RULE_INDEPENDENT, 0, n, s.sees);
+        forward_ok(&e, &(lac_pass){s.token + from, s.pos + from, s.sees, n, 0, 0}, got + from * hp->vocab);
+        same_rows(j, "alone", got, want, from, from + n);
+    }
+    engine_close(&e);
+    free(want), free(got);
+}
+
+static void threads_give_the_same_bits(void **state)
+{
+    const job *j = *state;
+    lac_rng rng = lac_rng_make(3 + j->model, 5);
+    float *want = rows_of(j, N), *got = rows_of(j, N);
+    static const lac_rule rules[] = {LAC_RULE_PAPER, LAC_RULE_INDEPENDENT, LAC_RULE_BIDIRECTIONAL, LAC_RULE_PREFIX, LAC_RULE_MIXED};
+    for (size_t r = 0; r < 5; r++) {
+        scene s;
+        make_scene(&s, &rng, &all.model[j->model].w.hp, 80, 50);
+        whole(j, &s, rules[r], want);
+        for (unsigned threads = 2; threads <= 4; threads += 2) {
+            engine e;
+            engine_open(&e, j->kern, j->model, threads);
+            reserve(&e, 130, 130);
+            lac_rule_sees(rules[r], 80, 50, s.sees);
+            forward_ok(&e, &(lac_pass){s.token, s.pos, s.sees, 130, 0, 0}, got);
+            same_rows(j, "threads", got, want, 0, 130);
+            engine_close(&e);
+        }
+    }
+    free(want), free(got);
+}
+
+static void cropped_entries_come_back(void **state)
+{
+    const job *j = *state;
+    const lac_hparams *hp = &all.model[j->model].w.hp;
+    lac_rng rng = lac_rng_make(4 + j->model, 5);
+    float *want = rows_of(j, N), *got = rows_of(j, N), *other = rows_of(j, N);
+    scene s, t;
+    engine e;
+    make_scene(&s, &rng, hp, 100, 0);
+    make_scene(&t, &rng, hp, 100, 0);
+    whole(j, &s, LAC_RULE_PAPER, want);
+    engine_open(&e, j->kern, j->model, 1);
+    reserve(&e, N, 0);
+    lac_rule_sees(LAC_RULE_PAPER, N, 0, s.sees);
+    forward_ok(&e, &(lac_pass){s.token, s.pos, s.sees, 100, 100, 0}, got);
+    for (int round = 0; round < 6; round++) {
+        size_t keep = lac_rng_below(&rng, 101);
+        lac_net_crop(&e.net, keep);
+        assert_int_equal(e.net.len, keep);
+        lac_net_crop(&e.net, keep + 1000); /* nothing to take away */
+        assert_int_equal(e.net.len, keep);
+        forward_ok(&e, &(lac_pass){t.token, t.pos, s.sees, 100 - keep, 100 - keep, 0}, other); /* another branch */
+        lac_net_crop(&e.net, keep);
+        for (size_t i = keep * hp->vocab; i < 100 * hp->vocab; i++) got[i] = NAN;
+        forward_ok(&e, &(lac_pass){s.token + keep, s.pos + keep, s.sees, 100 - keep, 100 - keep, 0}, got + keep * hp->vocab);
+        same_rows(j, "cropped", got, want, 0, 100);
+    }
+    engine_close(&e);
+    free(want), free(got), free(other);
+}
+
+/* The last layer is left out for entries without logits: nobody may notice. */
+static void skipped_rows_change_nothing(void **state)
+{
+    const job *j = *state;
+    lac_rng rng = lac_rng_make(5 + j->model, 5);
+    float *want = rows_of(j, N), *got = rows_of(j, N);
+    static const lac_rule rules[] = {LAC_RULE_PAPER, LAC_RULE_INDEPENDENT, LAC_RULE_BIDIRECTIONAL, LAC_RULE_PREFIX};
+    for (size_t r = 0; r < 4; r++) {
+        scene s;
+        engine e;
+        make_scene(&s, &rng, &all.model[j->model].w.hp, 90, 40);
+        whole(j, &s, rules[r], want);
+        engine_open(&e, j->kern, j->model, 1);
+        reserve(&e, N, N);
+        lac_rule_sees(rules[r], 90, 40, s.sees);
+        static const size_t firsts[] = {0, 1, 63, 64, 90, 129, 130};
+        for (size_t i = 0; i < sizeof firsts / sizeof *firsts; i++) {
+            forward_ok(&e, &(lac_pass){s.token, s.pos, s.sees, 130, 0, firsts[i]}, got);
+            same_rows(j, "first", got, want, firsts[i], 130);
+        }
+        engine_close(&e);
+    }
+    free(want), free(got);
+}
+
+/* One pass over two entries a slot says what one step a slot says. */
+static void likelihood_is_that_of_single_steps(void **state)
+{
+    const job *j = *state;
+    enum { L = 70 };
+    const lac_hparams *hp = &all.model[j->model].w.hp;
+    lac_rng rng = lac_rng_make(6 + j->model, 5);
+    float *rows = rows_of(j, 2);
+    uint8_t *flags = calloc(hp->vocab, 1);
+    double got[L];
+    int32_t token[2 * L], pos[2 * L];
+    uint32_t sees[2 * L];
+    lac_loglik_room room = {token, pos, sees};
+    lacuna_error err;
+    scene s;
+    engine e;
+    flags[hp->mask] = 1;
+    make_scene(&s, &rng, hp, L, 0);
+    for (size_t i = 0; i < L; i++)
+        if ((uint32_t)s.token[i] == hp->mask) s.token[i] = hp->mask ? 0 : 1;
+    engine_open(&e, j->kern, j->model, 1);
+    reserve(&e, 2 * L, 0);
+    for (size_t given = 0; given <= 10; given += 10) { /* also behind cached entries */
+        lac_net_crop(&e.net, 0);
+        lac_rule_sees(LAC_RULE_PAPER, given, 0, s.sees);
+        forward_ok(&e, &(lac_pass){s.token, s.pos, s.sees, given, given, given}, rows);
+        CHECK(lac_loglik(&e.net, s.token + given, s.pos + given, L - given, flags, 1, &room, got, &err) == 0, "%s", err.msg);
+        assert_int_equal(e.net.len, given);
+        for (size_t r = given; r < L; r++) { /* the clean entry of the step before, and one mask */
+            size_t c = r > given;
+            int32_t two[2] = {s.token[r - c], (int32_t)hp->mask}, at[2] = {s.pos[r - c], s.pos[r]};
+            if (!c) two[0] = (int32_t)hp->mask;
+            lac_rule_sees(LAC_RULE_PAPER, c, 1, s.sees);
+            forward_ok(&e, &(lac_pass){two, at, s.sees, c + 1, c, c}, rows);
+            double want = lac_loglik_token(rows + c * hp->vocab, hp->vocab, flags, 1, s.token[r]);
+            CHECK(got[r - given] == want, "%s: rank %zu: %.17g and %.17g", j->name, r, got[r - given], want);
+        }
+    }
+    engine_close(&e);
+    free(rows), free(flags);
+}
+
+/* Blocks in one pass, and one after the other against the cache (BD3-LM). */
+static void blocks_in_one_pass_or_many(void **state)
+{
+    const job *j = *state;
+    const lac_hparams *hp = &all.model[j->model].w.hp;
+    lac_rng rng = lac_rng_make(7 + j->model, 5);
+    float *want = rows_of(j, N), *got = rows_of(j, N);
+    static const size_t sizes[] = {1, 4, 24, 50, 64, 70};
+    for (size_t b = 0; b < sizeof sizes / sizeof *sizes; b++) {
+        scene s;
+        engine e;
+        make_scene(&s, &rng, hp, N, 0);
+        engine_open(&e, j->kern, j->model, 1);
+        reserve(&e, N, sizes[b]); /* no entry sees more than its own block ahead */
+        lac_rule_blocks(N, sizes[b], s.sees);
+        forward_ok(&e, &(lac_pass){s.token, s.pos, s.sees, N, 0, 0}, want);
+        for (size_t at = 0; at < N; at += sizes[b]) {
+            size_t n = N - at < sizes[b] ? N - at : sizes[b];
+            lac_rule_sees(LAC_RULE_BIDIRECTIONAL, n, 0, s.sees);
+            forward_ok(&e, &(lac_pass){s.token + at, s.pos + at, s.sees, n, n, 0}, got + at * hp->vocab);
+        }
+        same_rows(j, "blocks", got, want, 0, N);
+        engine_close(&e);
+    }
+    free(want), free(got);
+}
+
+/* ---- limits: one table and one model are enough ---- */
+
+static const job plain = {0, 3, "limits"};
+
+/* A cache with 20 entries, and the logits of five masks after them. */
+static void prepare(engine *e, scene *s, float *rows)
+{
+    lac_rng rng = lac_rng_make(11, 5);
+    make_scene(s, &rng, &all.model[plain.model].w.hp, 20, 5);
+    engine_open(e, plain.kern, plain.model, 1);
+    reserve(e, 64, 0);
+    lac_rule_sees(LAC_RULE_PAPER, 20, 5, s->sees);
+    forward_ok(e, &(lac_pass){s->token, s->pos, s->sees, 25, 20, 20}, rows);
+    lac_rule_sees(LAC_RULE_PAPER, 0, 5, s->sees);
+}
+
+static void still_intact(engine *e, const scene *s, const float *rows)
+{
+    float *got = rows_of(&plain, 25);
+    size_t v = e->net.w->hp.vocab;
+    uint32_t sees[5];
+    lac_rule_sees(LAC_RULE_PAPER, 0, 5, sees);
+    assert_int_equal(e->net.len, 20);
+    forward_ok(e, &(lac_pass){s->token + 20, s->pos + 20, sees, 5, 0, 0}, got + 20 * v);
+    same_rows(&plain, "after a failure", got, rows, 20, 25);
+    free(got);
+}
+
+static void fails(engine *e, const lac_pass *p, int code)
+{
+    lacuna_error err = {0};
+    float *rows = rows_of(&plain, 400);
+    int r = forward(e, p, rows, &err);
+    CHECK(r == code && (int)err.code == code && *err.msg, "code %d, expected %d: %s", r, code, err.msg);
+    assert_int_equal(forward(e, p, rows, NULL), code);
+    free(rows);
+}
+
+static void too_many_entries(void **state)
+{
+    (void)state;
+    engine e;
+    scene s;
+    float *rows = rows_of(&plain, 25);
+    int32_t token[400] = {0}, pos[400] = {0};
+    uint32_t sees[400];
+    prepare(&e, &s, rows);
+    size_t room = e.net.cap - e.net.len;
+    lac_rule_sees(LAC_RULE_PAPER, 400, 0, sees);
+    fails(&e, &(lac_pass){token, pos, sees, room + 1, 0, 0}, LACUNA_E_LIMIT);
+    fails(&e, &(lac_pass){token, pos, sees, 400, 400, 0}, LACUNA_E_LIMIT);
+    still_intact(&e, &s, rows);
+    engine_close(&e);
+    /* room for the entries, but not for so many that see one another */
+    prepare(&e, &s, rows);
+    reserve(&e, 420, 0);
+    still_intact(&e, &s, rows); /* growing keeps what is cached */
+    lac_rule_sees(LAC_RULE_BIDIRECTIONAL, 200, 0, sees);
+    fails(&e, &(lac_pass){token, pos, sees, 200, 0, 0}, LACUNA_E_LIMIT);
+    still_intact(&e, &s, rows);
+    /* late in the pass: chunks before it have run */
+    lac_rule_sees(LAC_RULE_PAPER, 400, 0, sees);
+    for (size_t i = 200; i < 300; i++) sees[i] = 300;
+    fails(&e, &(lac_pass){token, pos, sees, 400, 400, 0}, LACUNA_E_LIMIT);
+    still_intact(&e, &s, rows);
+    engine_close(&e);
+    free(rows);
+}
+
+static void reserve_refuses_the_impossible(void **state)
+{
+    (void)state;
+    engine e;
+    scene s;
+    lacuna_error err;
+    float *rows = rows_of(&plain, 25);
+    prepare(&e, &s, rows);
+    assert_int_equal(lac_net_reserve(&e.net, (size_t)INT32_MAX + 1, 0, &err), LACUNA_E_LIMIT);
+    assert_int_equal(lac_net_reserve(&e.net, 10, SIZE_MAX, &err), LACUNA_E_LIMIT);
+    assert_int_equal(lac_net_reserve(&e.net, SIZE_MAX, SIZE_MAX, NULL), LACUNA_E_LIMIT);
+    still_intact(&e, &s, rows);
+    engine_close(&e);
+    free(rows);
+}
+
+static void tokens_out_of_range(void **state)
+{
+    (void)state;
+    engine e;
+    scene s;
+    float *rows = rows_of(&plain, 25);
+    prepare(&e, &s, rows);
+    const int32_t bad[] = {-1, INT32_MIN, INT32_MAX, (int32_t)e.net.w->hp.vocab};
+    for (size_t i = 0; i < 4; i++) {
+        int32_t token[3] = {1, 2, bad[i]}, pos[3] = {1, 2, 3};
+        uint32_t sees[3] = {0, 1, 2};
+        fails(&e, &(lac_pass){token, pos, sees, 3, 3, 0}, LACUNA_E_ARG);
+        still_intact(&e, &s, rows);
+    }
+    int32_t last = (int32_t)e.net.w->hp.vocab - 1;
+    forward_ok(&e, &(lac_pass){&last, &(int32_t){0}, &(uint32_t){0}, 1, 0, 0}, rows);
+    engine_close(&e);
+    free(rows);
+}
+
+static void passes_that_make_no_sense(void **state)
+{
+    (void)state;
+    engine e;
+    scene s;
+    float *rows = rows_of(&plain, 25);
+    prepare(&e, &s, rows);
+    fails(&e, &(lac_pass){&(int32_t){0}, &(int32_t){-1}, &(uint32_t){0}, 1, 1, 0}, LACUNA_E_INTERNAL);
+    fails(&e, &(lac_pass){&(int32_t){0}, &(int32_t){0}, &(uint32_t){2}, 1, 1, 0}, LACUNA_E_INTERNAL);
+    still_intact(&e, &s, rows);
+    forward_ok(&e, &(lac_pass){NULL, NULL, NULL, 0, 0, 0}, rows); /* nothing to do */
+    still_intact(&e, &s, rows);
+    engine_close(&e);
+    free(rows);
+}
+
+static int cancel_row(void *ctx, size_t i, const float *logits, lacuna_error *err)
+{
+    engine *e = ctx;
+    (void)logits, (void)err;
+    if (i == 70) atomic_store(&e->cancel, true); /* in the second chunk of three */
+    return 0;
+}
+
+static void cancelling(void **state)
+{
+    (void)state;
+    engine e;
+    scene s;
+    lacuna_error err;
+    float *rows = rows_of(&plain, 25);
+    int32_t token[150] = {0}, pos[150] = {0};
+    uint32_t sees[150];
+    prepare(&e, &s, rows);
+    reserve(&e, 200, 0);
+    lac_rule_sees(LAC_RULE_PAPER, 150, 0, sees);
+    atomic_store(&e.cancel, true);
+    fails(&e, &(lac_pass){token, pos, sees, 150, 150, 0}, LACUNA_E_CANCELLED);
+    assert_int_equal(e.net.len, 20);
+    atomic_store(&e.cancel, false);
+    still_intact(&e, &s, rows);
+    assert_int_equal(lac_net_forward(&e.net, &(lac_pass){token, pos, sees, 150, 150, 0}, cancel_row, &e, &err), LACUNA_E_CANCELLED);
+    assert_int_equal(err.code, LACUNA_E_CANCELLED);
+    assert_int_equal(e.net.len, 20);
+    atomic_store(&e.cancel, false);
+    still_intact(&e, &s, rows);
+    engine_close(&e);
+    free(rows);
+}
+
+static void a_receiver_that_stops(void **state)
+{
+    (void)state;
+    engine e;
+    scene s;
+    lacuna_error err;
+    float *rows = rows_of(&plain, 25), *more = rows_of(&plain, 150);
+    int32_t token[150] = {0}, pos[150] = {0};
+    uint32_t sees[150];
+    prepare(&e, &s, rows);
+    reserve(&e, 200, 0);
+    lac_rule_sees(LAC_RULE_PAPER, 150, 0, sees);
+    for (int at = 0; at < 150; at += 49) {
+        sink stop = {more, e.net.w->hp.vocab, 0, at};
+        assert_int_equal(lac_net_forward(&e.net, &(lac_pass){token, pos, sees, 150, 150, 0}, sink_row, &stop, &err), 7);
+        assert_int_equal(stop.next, at + 1);
+        still_intact(&e, &s, rows);
+    }
+    engine_close(&e);
+    free(rows), free(more);
+}
+
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    lacuna_error err;
+    size_t calls = 0, failures = 0;
+    for (size_t at = 0; at <= calls; at++) { /* 0: none fails, and they are counted */
+        engine e;
+        scene s;
+        lac_rng rng = lac_rng_make(12, 5);
+        float *rows = rows_of(&plain, N);
+        make_scene(&s, &rng, &all.model[plain.model].w.hp, 20, 5);
+        e = (engine){.mem = hook_allocator(&e.hook), .hook.fail_at = at ? at + 1000 : 0};
+        assert_int_equal(lac_pool_open(&e.pool, &e.mem, 1, &err), 0);
+        e.hook.calls = 0;
+        e.hook.fail_at = at;
+        int r = lac_net_open(&e.net, &all.model[plain.model].w, all.kern[plain.kern], &e.mem, e.pool, &e.cancel, &err);
+        if (!r) r = lac_net_reserve(&e.net, 64, 0, &err);
+        if (!r) {
+            lac_rule_sees(LAC_RULE_PAPER, 20, 5, s.sees);
+            forward_ok(&e, &(lac_pass){s.token, s.pos, s.sees, 25, 20, 20}, rows);
+            size_t before = e.hook.live, cap = e.net.cap, n_rows = e.net.rows;
+            r = lac_net_reserve(&e.net, 300, 200, &err);
+            if (r) { /* the net is as before: it works, and the same call succeeds later */
+                assert_int_equal(e.net.cap, cap);
+                CHECK(e.net.rows >= n_rows && e.hook.live >= before, "shrunk");
+                still_intact(&e, &s, rows);
+                assert_int_equal(lac_net_reserve(&e.net, 300, 200, NULL), 0);
+                still_intact(&e, &s, rows);
+                r = LACUNA_E_NOMEM;
+            } else still_intact(&e, &s, rows);
+        }
+        if (!at) {
+            assert_int_equal(r, 0);
+            calls = e.hook.calls;
+        } else {
+            CHECK(r == LACUNA_E_NOMEM && err.code == LACUNA_E_NOMEM, "allocation %zu: %d", at, r);
+            failures++;
+        }
+        engine_close(&e);
+        free(rows);
+    }
+    assert_true(failures >= 7);
+}
+
+static void forward_allocates_nothing(void **state)
+{
+    (void)state;
+    engine e;
+    scene s;
+    float *rows = rows_of(&plain, 25);
+    prepare(&e, &s, rows);
+    size_t calls = e.hook.calls;
+    still_intact(&e, &s, rows);
+    reserve(&e, 64, 0); /* enough already */
+    assert_int_equal(e.hook.calls, calls);
+    assert_true(lac_net_size(&e.net) <= e.hook.live);
+    engine_close(&e);
+    free(rows);
+}
+
+/* ---- the list ---- */
+
+static int open_all(void **state)
+{
+    (void)state;
+    tiny_folder(all.folder);
+    for (size_t m = 0; m < MODELS; m++) {
+        char path[512];
+        snprintf(path, sizeof path, "%s/%s.gguf", all.folder, zoo[m].name);
+        assert_int_equal(tiny_model_as(path, zoo[m].house, zoo[m].vocab, zoo[m].width, zoo[m].layers, zoo[m].heads, 100 + m, zoo[m].type,
+                                       zoo[m].vocab / 2), 0);
+        tiny_open(&all.model[m], path);
+    }
+    return 0;
+}
+
+static int close_all(void **state)
+{
+    (void)state;
+    for (size_t m = 0; m < MODELS; m++) tiny_close(&all.model[m]);
+    tiny_folder_remove(all.folder);
+    return 0;
+}
+
+int main(void)
+{
+    static const char *const tables[] = {"ref", "avx2", "avx512", "neon"};
+    static const struct {
+        const char *name;
+        CMUnitTestFunction run;
+    } bits[] = {
+        {"pieces_give_the_same_bits", pieces_give_the_same_bits},
+        {"independent_masks_do_not_meet", independent_masks_do_not_meet},
+        {"threads_give_the_same_bits", threads_give_the_same_bits},
+        {"cropped_entries_come_back", cropped_entries_come_back},
+        {"skipped_rows_change_nothing", skipped_rows_change_nothing},
+        {"likelihood_is_that_of_single_steps", likelihood_is_that_of_single_steps},
+        {"blocks_in_one_pass_or_many", blocks_in_one_pass_or_many},
+    };
+    static const struct CMUnitTest limits[] = {
+        cmocka_unit_test(too_many_entries),
+        cmocka_unit_test(reserve_refuses_the_impossible),
+        cmocka_unit_test(tokens_out_of_range),
+        cmocka_unit_test(passes_that_make_no_sense),
+        cmocka_unit_test(cancelling),
+        cmocka_unit_test(a_receiver_that_stops),
+        cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(forward_allocates_nothing),
+    };
+    enum { BITS = sizeof bits / sizeof *bits, LIMITS = sizeof limits / sizeof *limits };
+    static struct CMUnitTest tests[4 * MODELS * BITS + LIMITS];
+    static job jobs[4 * MODELS * BITS];
+    size_t n = 0;
+    for (size_t i = 0; i < 4; i++)
+        if ((all.kern[all.n_kern] = lac_kern_pick(tables[i]))) all.n_kern++;
+    for (size_t k = 0; k < all.n_kern; k++)
+        for (size_t m = 0; m < MODELS; m++)
+            for (size_t t = 0; t < BITS; t++, n++) {
+                jobs[n] = (job){k, m, ""};
+                snprintf(jobs[n].name, sizeof jobs[n].name, "%s %s %s", all.kern[k]->name, zoo[m].name, bits[t].name);
+                tests[n] = (struct CMUnitTest){jobs[n].name, bits[t].run, NULL, NULL, &jobs[n]};
+            }
+    for (size_t t = 0; t < LIMITS; t++) tests[n++] = limits[t];
+    return _cmocka_run_group_tests("net", tests, n, open_all, close_all) ? 1 : 0;
+}
