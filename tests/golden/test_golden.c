@@ -577,7 +577,7 @@ static int open_all(void **state)
             snprintf(in, sizeof in, GOLDEN_DIR "/%s.safetensors", model[m].name);
             snprintf(config, sizeof config, GOLDEN_DIR "/%s.config.json", model[m].name);
             snprintf(out, sizeof out, "%s/%s-%s.gguf", folder, model[m].name, type_name[t]);
-            lacuna_convert_options o = {LACUNA_CONVERT_INIT, .type = type_name[t], .license = "Apache-2.0"};
+            lacuna_convert_options o = {LACUNA_CONVERT_INIT, .type = type_name[t]};
             CHECK(lacuna_convert(in, config, out, &o, &err) == 0, "%s", err.msg);
             tiny_open(&all.model[m][t], out);
         }
