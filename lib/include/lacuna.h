@@ -201,7 +201,7 @@ typedef struct {
     uint32_t max_tokens; /* slots of this hole; 0: the request's max_tokens */
     uint32_t min_tokens; /* <eom> is not allowed before so many tokens */
     int exact;           /* non-zero: exactly max_tokens tokens, no <eom> */
-    int one_line;        /* non-zero: no token with a line feed; for the rest of a line */
+    int one_line;        /* non-zero: no line feed in the fill; where the model draws one, the hole ends (<eom>) */
 } lacuna_hole;
 
 /* Order in which slots are revealed. */

@@ -231,7 +231,14 @@ static int take_row(void *ctx, size_t i, const float *logits, lacuna_error *err)
     size_t k = i - j->first, slot = q->asked[k], v = j->s->model->info.n_vocab;
     if (q->opt.on_logits) q->opt.on_logits(q->opt.on_logits_ctx, q->stats.nfe, slot, logits, v);
     uint64_t draw = (uint64_t)q->stats.nfe * q->canvas.n_slots + slot;
-    q->pick[k] = lac_pick_token(logits, v, j->s->model->flags, denied(q, slot), &q->cut, &q->noise, draw, NULL, q->cand);
+    uint8_t deny = denied(q, slot);
+    bool line_ends = deny & LAC_TOKEN_LINE && !(deny & LAC_TOKEN_EOM); /* one line: a line feed stands for <eom> */
+    if (line_ends) deny &= (uint8_t)~LAC_TOKEN_LINE;
+    q->pick[k] = lac_pick_token(logits, v, j->s->model->flags, deny, &q->cut, &q->noise, draw, NULL, q->cand);
+    if (line_ends && q->pick[k].token >= 0 && j->s->model->flags[q->pick[k].token] & LAC_TOKEN_LINE) {
+        q->pick[k].logprob += (double)logits[j->s->model->info.eom] - logits[q->pick[k].token];
+        q->pick[k].token = j->s->model->info.eom;
+    }
     if (q->pick[k].token < 0) return lac_err(err, LACUNA_E_CONSTRAINT, slot, "no token is allowed at slot %zu", slot);
     if (!isfinite(q->pick[k].logprob) || !isfinite(q->pick[k].entropy))
         return lac_err(err, LACUNA_E_INTERNAL, slot, "the network gave no number at slot %zu: the weights are damaged", slot);
