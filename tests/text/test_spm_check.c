@@ -74,7 +74,7 @@ static void add_base(lac_buf *b, unsigned skip_byte)
         snprintf(s, sizeof s, "<0x%02X>", i);
         if (i != skip_byte) add_piece(b, s, 6, 0, BYTE);
     }
-    const char *normal[] = {"a", "b", "c", "\xE2\x96\x81", "ab", "abc", "\xE2\x96\x81" "a", "\n"};
+    const char *normal[] = {"a", "b", "c", "\xE2\x96\x81", "ab", "abc", "\342\226\201a", "\n"};
     for (unsigned i = 0; i < 8; i++) add_piece(b, normal[i], strlen(normal[i]), i < 4 ? -9.0f : -(float)i, NORMAL);
 }
 
