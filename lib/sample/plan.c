@@ -29,18 +29,28 @@ double lac_plan_key(lacuna_order policy, const lac_pick *pick)
     return policy == LACUNA_ORDER_CONFIDENCE ? pick->best : policy == LACUNA_ORDER_MARGIN ? pick->margin : -pick->entropy;
 }
 
-static int larger_first(const void *a, const void *b)
+static bool before(const lac_racer *x, const lac_racer *y)
 {
-    const lac_racer *x = a, *y = b;
-    if (x->key != y->key) return x->key < y->key ? 1 : -1;
-    return (x->index > y->index) - (x->index < y->index);
+    return x->key > y->key || (x->key == y->key && x->index < y->index);
+}
+
+/* Insertion: qsort may allocate (glibc does from 1 KiB on), and steps do not. */
+static void sort(lac_racer *r, size_t n)
+{
+    for (size_t i = 1; i < n; i++) {
+        lac_racer x = r[i];
+        size_t k = i;
+        for (; k && before(&x, &r[k - 1]); k--) r[k] = r[k - 1];
+        r[k] = x;
+    }
 }
 
 size_t lac_plan_choose(lac_racer *r, size_t n, lacuna_order policy, size_t size, double gamma)
 {
-    qsort(r, n, sizeof *r, larger_first);
-    if (policy != LACUNA_ORDER_ENTROPY) return size < n ? size : n;
+    sort(r, n);
+    if (size > n) size = n;
+    if (policy != LACUNA_ORDER_ENTROPY || !size) return size;
     size_t k = 1;
-    for (double spent = r[0].entropy; k < n && (spent += r[k].entropy) <= gamma;) k++;
+    for (double spent = r[0].entropy; k < size && (spent += r[k].entropy) <= gamma;) k++;
     return k;
 }

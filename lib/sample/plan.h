@@ -34,7 +34,8 @@ typedef struct {
 double lac_plan_key(lacuna_order policy, const lac_pick *pick);
 
 /* Order racers by key (ties: lower index first) and return how many of them this step reveals: size of them,
- * or for the entropy policy as many as keep the summed entropy under gamma; at least 1. */
+ * or for the entropy policy the first of them, at most size, that keep the summed entropy under gamma, and at
+ * least one.  Allocates nothing. */
 size_t lac_plan_choose(lac_racer *r, size_t n, lacuna_order policy, size_t size, double gamma);
 
 #endif
