@@ -154,6 +154,8 @@ int rpc_infill(const json_t *params, rpc_infill_params *p, char *err, size_t err
         p->holes = NULL;
         return RPC_PARAMS;
     }
+    for (size_t i = 0; i < p->n_holes; i++)
+        if (!p->holes[i].max_tokens) p->holes[i].max_tokens = p->opt.max_tokens;
     return 0;
 }
 

@@ -23,7 +23,8 @@ typedef struct {
 
 lacuna_hole infill_hole(const infill_options *o, lacuna_span span)
 {
-    return (lacuna_hole){.span = span, .min_tokens = o->min_tokens, .exact = o->exact, .one_line = o->one_line};
+    return (lacuna_hole){.span = span, .max_tokens = o->s.o.max_tokens, .min_tokens = o->min_tokens, .exact = o->exact,
+                         .one_line = o->one_line};
 }
 
 /* ---- holes --------------------------------------------------------------------------------- */
@@ -222,6 +223,7 @@ static int inconsistent(const infill_options *o)
         return cmd_usage("infill", "--jsonl has its hole between prompt and suffix; --at, --range and --marker do not apply");
     if (o->jsonl && (o->json || o->only || o->stream))
         return cmd_usage("infill", "--jsonl cannot be used with --json, --only or --stream");
+    if (o->exact && !o->s.o.max_tokens) return cmd_usage("infill", "--exact needs --max-tokens");
     if (o->json && o->only) return cmd_usage("infill", "--json and --only exclude each other (the fills are in the JSON)");
     return GO_ON;
 }

@@ -1,0 +1,244 @@
+"""serve.py LACUNA: `lacuna serve --stdio` as a client sees it.  Prints "ok NAME" or "not ok NAME" a check."""
+import json, subprocess, sys, threading, time, traceback
+
+LACUNA = sys.argv[1]
+
+
+class Server:
+    def __init__(self, *args):
+        self.p = subprocess.Popen([LACUNA, "serve", "--stdio", *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def send(self, *messages):
+        for m in messages:
+            self.p.stdin.write((m if isinstance(m, bytes) else json.dumps(m).encode()) + b"\n")
+        self.p.stdin.flush()
+
+    def call(self, id, method, params=None):
+        m = {"jsonrpc": "2.0", "id": id, "method": method}
+        if params is not None:
+            m["params"] = params
+        self.send(m)
+
+    def read(self):
+        line = self.p.stdout.readline()
+        assert line, "end of output"
+        assert b": " not in line.split(b'"')[0] and line.startswith(b'{"jsonrpc":"2.0",'), line
+        return json.loads(line)
+
+    def reply(self, id):
+        """The reply to id, and the notifications on the way to it."""
+        steps = []
+        while True:
+            m = self.read()
+            if m.get("method") == "step":
+                steps.append(m["params"])
+            elif m["id"] == id:
+                return m, steps
+
+    def end(self):
+        out, err = self.p.communicate(timeout=60)
+        assert self.p.returncode == 0 and err == b"", (self.p.returncode, err)
+        return [json.loads(l) for l in out.splitlines()]
+
+
+def hole(text="x = ", **more):
+    return {"text": text + "\n", "holes": [{"start": len(text), "end": len(text)}], "max_tokens": 4, **more}
+
+
+LONG = hole(max_tokens=400, holes=[{"start": 4, "end": 4, "min_tokens": 300}], temperature=1.0)
+
+
+def infill():
+    s = Server()
+    s.call(1, "infill", hole())
+    r, steps = s.reply(1)
+    r = r["result"]
+    assert r["text"] == "x = " + r["fills"][0] + "\n" and len(steps) == r["nfe"] and all(p["id"] == 1 for p in steps)
+    assert abs(sum(x["logprob"] for p in steps for x in p["reveals"]) - r["logprob"]) < 1e-4
+    s.call("two", "infill", {"text": "a b c\n", "holes": [{"start": 1, "end": 2, "max_tokens": 2}, {"start": 4, "end": 5, "max_tokens": 3, "one_line": True}],
+                             "order": "random", "alpha0": 1, "steps": 2, "rule": "paper", "temperature": 0.7, "top_k": 9, "top_p": 0.9, "min_p": 0.01, "seed": 3, "lang": "c", "stream": False})
+    r, steps = s.reply("two")
+    assert not steps and len(r["result"]["fills"]) == 2 and r["result"]["nfe"] <= 2 and r["result"]["seed"] == 3, r
+    s.end()
+
+
+def same_as_command():
+    s = Server()
+    s.call(1, "infill", hole(max_tokens=6))
+    r, _ = s.reply(1)
+    p = subprocess.run([LACUNA, "infill", "--max-tokens", "6", "--at", "1:5"], input=b"x = \n", stdout=subprocess.PIPE)
+    assert p.stdout.decode() == r["result"]["text"]
+    s.end()
+
+
+def score_and_info():
+    s = Server()
+    s.call(1, "score", {"text": "x = 1\n"})
+    s.call(2, "score", {"text": "x = 1\n", "spans": [{"start": 4, "end": 5}], "orders": 3, "no_end": True})
+    s.call(3, "info")
+    r = {m["id"]: m["result"] for m in (s.read() for _ in range(3))}
+    assert r[1]["tokens"][0]["start"] == 0 and "bound" in r[2] and r[2]["tokens"][0]["start"] == 4 and r[3]["vocab"] > 0
+    s.end()
+
+
+def malformed_lines():
+    s = Server()
+    cases = [(b"nonsense", None, -32700), (b"", None, 0), (b"\xff\xfe", None, -32700), (b'{"jsonrpc":"2.0"', None, -32700), (b"[]", None, -32600),
+             (b"{}", None, -32600), (b'{"jsonrpc":"2.0","id":7,"method":"nope"}', 7, -32601), (b'{"jsonrpc":"2.0","id":8,"method":"infill"}', 8, -32602),
+             (b'{"jsonrpc":"2.0","id":9,"method":"infill","params":{"text":"a","holes":[{"start":5,"end":5}]}}', 9, -32602),
+             (b'{"jsonrpc":"2.0","id":10,"method":"infill","params":{"text":"a","holes":[{"start":0}],"temperature":-1}}', 10, -32602),
+             (b'{"jsonrpc":"2.0","id":11,"method":"infill","params":{"text":"a","holes":[{"start":0}],"lang":"perl"}}', 11, -32602),
+             (b'{"jsonrpc":"2.0","id":12,"method":"cancel"}', 12, -32602), (b"[" * 100000, None, -32700), (b'{"a":"\x00"}', None, -32700),
+             (b'{"jsonrpc":"2.0","id":"\\ud83d\\ude00","method":"nope"}\r', "\U0001f600", -32601)]
+    for line, id, code in cases:
+        s.send(line)
+        if code:
+            m = s.read()
+            assert m["id"] == id and m["error"]["code"] == code and m["error"]["message"], (line[:80], m)
+    s.call(9, "infill", {"text": "a", "holes": [{"start": 5, "end": 5}]})
+    assert s.read()["error"]["data"]["code"] == "ARG"
+    s.send(b'{"jsonrpc":"2.0","method":"infill","params":{}}')  # a notification gets no answer
+    s.call(13, "infill", hole())
+    r, _ = s.reply(13)
+    assert "result" in r
+    s.end()
+
+
+def too_long_line():
+    s = Server()
+    s.send(b'{"a":"' + b"x" * (65 << 20) + b'"}')
+    assert s.read()["error"]["code"] == -32600
+    s.call(1, "info")
+    assert "result" in s.reply(1)[0]
+    s.end()
+
+
+def cancel():
+    s = Server("--workers", "1")
+    s.call("run", "infill", LONG)
+    assert s.read()["method"] == "step"
+    s.call("wait", "infill", LONG)
+    s.call("c1", "cancel", {"id": "wait"})
+    s.send({"jsonrpc": "2.0", "method": "$/cancelRequest", "params": {"id": "run"}})
+    s.call("c2", "cancel", {"id": "nobody"})
+    got = {}
+    while len(got) < 4:
+        m = s.read()
+        if "id" in m:
+            got[m["id"]] = m
+    assert got["run"]["error"]["code"] == got["wait"]["error"]["code"] == -32800
+    assert got["c1"]["result"] == {"cancelled": True} and got["c2"]["result"] == {"cancelled": False}
+    for i in range(20):  # a cancel that comes late hits nobody else
+        s.call(i, "infill", hole())
+        s.reply(i)
+        s.call("c", "cancel", {"id": i})
+        assert s.reply("c")[0]["result"] == {"cancelled": False}
+    s.end()
+
+
+def cancel_races():
+    """Cancels at random moments: every request has exactly one reply, and those not cancelled have the right one."""
+    s = Server("--workers", "3")
+    s.call("r", "infill", hole())
+    right = s.reply("r")[0]["result"]["text"]
+    for i in range(200):
+        s.call(i, "infill", hole(stream=False))
+        if i % 2:
+            time.sleep((i % 7) * 0.0005)
+            s.send({"jsonrpc": "2.0", "method": "cancel", "params": {"id": i - i % 3}})
+    replies = {}
+    while len(replies) < 200:
+        m = s.read()
+        assert m["id"] not in replies
+        replies[m["id"]] = m
+    for i, m in replies.items():
+        assert m["error"]["code"] == -32800 if "error" in m else m["result"]["text"] == right, m
+    assert all("result" in replies[i] for i in range(200) if i not in {j - j % 3 for j in range(1, 200, 2)})
+    s.end()
+
+
+def duplicate_ids():
+    s = Server("--workers", "1")
+    s.call(1, "infill", LONG)
+    s.read()
+    s.call(1, "infill", hole())
+    while "error" not in (m := s.read()):
+        pass
+    assert m["id"] == 1 and m["error"]["code"] == -32600
+    s.call("c", "cancel", {"id": 1})
+    assert s.reply("c")[0]["result"]["cancelled"]
+    s.end()
+
+
+def many_in_flight():
+    s = Server("--workers", "4")
+    for i in range(100):
+        s.call(i, "infill", hole("v%d = " % (i % 5), stream=False))
+    seen, text = set(), {}
+    while len(seen) < 100:
+        m = s.read()
+        seen.add(m["id"])
+        assert text.setdefault(m["id"] % 5, m["result"]["text"]) == m["result"]["text"]
+    s.end()
+
+
+def slow_reader():
+    """A client that does not read for a while loses steps, never replies, and holds up nothing."""
+    s = Server("--workers", "2")
+    n = 24
+    def feed():
+        for i in range(n):
+            s.call(i, "infill", hole(max_tokens=100, holes=[{"start": 4, "end": 4, "min_tokens": 90}], temperature=1.0, seed=i))
+        s.p.stdin.close()
+    t = threading.Thread(target=feed)
+    t.start()
+    time.sleep(2)
+    t.join(30)
+    assert not t.is_alive(), "the server stopped reading"
+    replies, steps = set(), 0
+    for line in s.p.stdout:
+        m = json.loads(line)
+        if "id" in m:
+            replies.add(m["id"])
+        else:
+            steps += 1
+    assert replies == set(range(n)) and s.p.wait() == 0, len(replies)
+
+
+def end_of_input():
+    s = Server()
+    for i in range(8):
+        s.call(i, "infill", hole(stream=False))
+    assert sorted(m["id"] for m in s.end() if "result" in m) == list(range(8))
+    s = Server("--at-eof", "cancel", "--workers", "1")
+    for i in range(3):
+        s.call(i, "infill", {**LONG, "stream": False})
+    start = time.time()
+    assert all(m["error"]["code"] == -32800 for m in s.end()) and time.time() - start < 30
+    s = Server()
+    assert s.end() == []
+    s = Server()
+    s.p.stdin.write(b'{"jsonrpc":"2.0","id":1,"method":"info"}')  # no line feed
+    assert len(s.end()) == 1
+
+
+def closed_pipe():
+    s = Server()
+    s.p.stdout.close()
+    s.call(1, "infill", hole())
+    assert s.p.wait(30) == 0 and s.p.stderr.read() == b""
+
+
+def usage():
+    p = subprocess.run([LACUNA, "serve"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert p.returncode == 2 and b"--stdio" in p.stderr
+
+
+for test in (infill, same_as_command, score_and_info, malformed_lines, too_long_line, cancel, cancel_races, duplicate_ids, many_in_flight, slow_reader,
+             end_of_input, closed_pipe, usage):
+    try:
+        test()
+        print("ok serve:", test.__name__, flush=True)
+    except Exception:
+        print("not ok serve:", test.__name__, flush=True)
+        traceback.print_exc(file=sys.stdout)

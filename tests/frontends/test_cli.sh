@@ -1,0 +1,290 @@
+#!/bin/sh
+# test_cli.sh BUILD: the lacuna command as users and scripts see it, on the default model.
+# Prints "ok NAME" or "not ok NAME" a check.
+lacuna=$(cd "$1" && pwd)/lacuna
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+cd "$tmp" || exit 1
+unset LACUNA_MODEL NO_COLOR
+export XDG_DATA_HOME="$tmp/xdg" LC_ALL=C.UTF-8 TERM=xterm
+
+say() { if [ "$1" -eq 0 ]; then echo "ok $2"; else echo "not ok $2"; fi; }
+# t NAME COMMAND...: the command succeeds.
+t() { name=$1; shift; "$@" >t.out 2>t.err; rc=$?; say $rc "$name"; [ $rc -eq 0 ] || tail -n 5 t.out t.err; }
+# fails NAME CODE PATTERN COMMAND...: exits with CODE, stdout empty, PATTERN on stderr behind "lacuna: ".
+fails() {
+    name=$1 code=$2 pattern=$3; shift 3
+    "$@" >f.out 2>f.err </dev/null; rc=$?
+    if [ $rc -eq "$code" ] && [ ! -s f.out ] && grep -q "^lacuna: .*$pattern" f.err; then echo "ok $name"; return; fi
+    echo "not ok $name (exit $rc, expected $code and '$pattern')"; head -c 300 f.out; head -c 600 f.err
+}
+py() { python3 -c "$@"; }
+
+model=
+for m in "$root"/models/default/default.gguf "$root"/models/*/*.gguf; do [ -f "$m" ] && model=$m && break; done
+if [ -z "$model" ]; then echo "not ok no model in models/*/*.gguf"; exit 1; fi
+export LACUNA_MODEL="$model"
+
+printf 'def add(a, b):\n    return <|fill|>\n' >a.py
+printf 'int f(int x)\n{\n    if (<|fill|>)\n        return <|fill|>;\n    return 0;\n}\n' >two.c
+printf 'one two three\nfour five\n' >plain.txt
+
+# ---- the program --------------------------------------------------------------------------------
+t help sh -c '"$1" --help | grep -q infill' - "$lacuna"
+t version sh -c '"$1" --version | grep -q "^lacuna [0-9]"' - "$lacuna"
+for c in infill sample score serve convert info; do
+    t "help of $c" sh -c '"$1" $2 --help | grep -q "^usage: lacuna $2"' - "$lacuna" $c
+    fails "$c: unknown option" 2 "unknown option --nonsense" "$lacuna" $c --nonsense
+done
+"$lacuna" >x.out 2>x.err; [ $? -eq 2 ] && [ ! -s x.out ] && grep -q usage x.err; say $? "no command"
+fails "unknown command" 2 "did you mean infill" "$lacuna" infil
+fails "unknown command far from all" 2 "there are infill" "$lacuna" frobnicate
+fails "extra operand" 2 "unexpected operand" "$lacuna" infill a.py two.c
+
+# ---- infill -------------------------------------------------------------------------------------
+"$lacuna" infill a.py --max-tokens 6 >x.out 2>x.err; rc=$?
+[ $rc -eq 0 ] && [ ! -s x.err ] && grep -q '^def add' x.out && ! grep -q 'fill|' x.out; say $? "infill completes the text and is quiet"
+"$lacuna" infill --max-tokens 6 <a.py | cmp -s - x.out; say $? "infill from standard input"
+"$lacuna" infill --max-tokens 6 - <a.py | cmp -s - x.out; say $? "infill from -"
+"$lacuna" infill --max-tokens=6 -- a.py | cmp -s - x.out; say $? "-- ends options"
+(cd / && "$lacuna" infill --max-tokens 6 -m "$model" "$tmp/a.py") | cmp -s - x.out; say $? "-m, elsewhere"
+(unset LACUNA_MODEL; "$lacuna" infill --max-tokens 6 a.py) | cmp -s - x.out; say $? "model found in the build tree"
+mkdir -p xdg/lacuna && ln -sf "$model" xdg/lacuna/mine.gguf
+(unset LACUNA_MODEL; "$lacuna" infill -m mine --max-tokens 6 a.py) | cmp -s - x.out; say $? "model by name"
+(unset LACUNA_MODEL; "$lacuna" infill --max-tokens 6 a.py) | cmp -s - x.out; say $? "model in XDG_DATA_HOME"
+rm -r xdg
+"$lacuna" infill --only --max-tokens 6 a.py >only.out
+"$lacuna" infill --json --max-tokens 6 a.py >json.out
+t "json: lines, steps, text and fill agree with plain output" py '
+import json
+L=[json.loads(l) for l in open("json.out")]
+d=L[-1]
+assert d["done"] is True and d["text"]==open("x.out").read() and d["fills"][0]+"\n"==open("only.out").read()
+assert len(L)-1==d["nfe"] and [l["step"] for l in L[:-1]]==list(range(len(L)-1)) and [l["nfe"] for l in L[:-1]]==list(range(1,len(L)))
+s=sum(r["logprob"] for l in L[:-1] for r in l["reveals"])
+assert abs(s-d["logprob"])<1e-4 and d["tokens"]==sum(len(l["reveals"]) for l in L[:-1])
+assert all(k in d for k in "ms seed dropped".split()) and set(L[0]["reveals"][0])>=set("hole slot token text logprob prob entropy".split())
+assert all(": " not in l.split("\"text\"")[0] for l in open("json.out"))'
+"$lacuna" infill --json --max-tokens 4 --alpha0 1 --steps 2 --order stride two.c >two.out
+t "two holes, two parallel steps" py '
+import json
+L=[json.loads(l) for l in open("two.out")]
+assert len(L)==3 and len(L[-1]["fills"])==2 and L[0]["phase"]=="diffusion", L
+f=L[-1]["fills"]; assert L[-1]["text"]==open("two.c").read().replace("<|fill|>","\0").replace("\0",f[0],1).replace("\0",f[1],1)'
+"$lacuna" infill -0 --max-tokens 4 two.c | tr -cd '\000' | wc -c | grep -q '^ *2$'; say $? "--null: a NUL behind each fill"
+[ "$("$lacuna" infill --null --max-tokens 4 --one-line two.c | tr '\000' '\n' | wc -l)" -eq 2 ]; say $? "--one-line: no line feed in a fill"
+for o in random left stride confidence margin entropy; do
+    "$lacuna" infill --order $o --alpha0 0.5 --gamma 0.7 --seed 3 --max-tokens 6 a.py >o1.out && "$lacuna" infill --order $o --alpha0 0.5 --gamma 0.7 --seed 3 --threads 2 --max-tokens 6 a.py >o2.out
+    [ $? -eq 0 ] && [ -s o1.out ] && cmp -s o1.out o2.out; say $? "--order $o, same with two threads"
+done
+for r in paper independent; do t "--rule $r" "$lacuna" infill --rule $r --alpha0 1 --steps 2 --max-tokens 6 a.py; done
+s="--temp 1.2 --top-k 50 --top-p 0.9 --min-p 0.01 --max-tokens 8"
+"$lacuna" infill $s --seed 1 a.py >s1; "$lacuna" infill $s --seed 1 a.py >s1b; "$lacuna" infill $s --seed 2 a.py >s2
+cmp -s s1 s1b && ! cmp -s s1 s2; say $? "sampling options and seeds"
+"$lacuna" infill --exact --max-tokens 5 --json a.py | tail -1 | grep -q '"tokens":5,'; say $? "--exact"
+"$lacuna" infill --min-tokens 5 --max-tokens 6 --json a.py | tail -1 | py 'import json,sys; assert json.load(sys.stdin)["tokens"]>=5'; say $? "--min-tokens"
+"$lacuna" infill --candidates 3 --json --temp 1 --seed 5 --max-tokens 5 a.py >c.out
+t "--candidates: ranked by log-probability per token" py '
+import json
+L=[json.loads(l) for l in open("c.out")]; d=L[-1]; c=d["candidates"]
+r=[x["logprob"]/x["tokens"] for x in c]
+assert r==sorted(r,reverse=True) and d["fills"]==c[0]["fills"] and len(c)<=3
+assert {l["candidate"] for l in L[:-1]}=={0,1,2} and {l["seed"] for l in L[:-1] if "seed" in l}=={5,6,7}
+assert len({tuple(x["fills"]) for x in c})==len(c)'
+t "--lang" "$lacuna" infill --lang c --max-tokens 4 a.py
+fails "--lang that the model has not" 1 "does not know the language 'perl'" "$lacuna" infill --lang perl a.py
+"$lacuna" infill -v --max-tokens 2 a.py 2>&1 >/dev/null | grep -q 'lacuna: .*language py'; say $? "-v says what is done"
+"$lacuna" infill --stream --max-tokens 6 a.py | cmp -s - x.out; say $? "--stream into a pipe is plain"
+printf 'a @@ b @@ c' | "$lacuna" infill --marker @@ --max-tokens 2 --one-line | grep -q '^a .* b .* c$'; say $? "--marker; no line feed is added"
+"$lacuna" infill --at 1:4 --at 2:5 --one-line --max-tokens 2 plain.txt | py '
+import re,sys
+s=sys.stdin.read(); assert re.fullmatch("one.* two three\nfour.* five\n",s), s'; say $? "--at, twice"
+"$lacuna" infill --range 2:1-2:5 --range 1:5-1:8 --one-line --max-tokens 2 plain.txt | py '
+import re,sys
+s=sys.stdin.read(); assert re.fullmatch("one .* three\n.* five\n",s), s'; say $? "--range, twice, in any order"
+"$lacuna" infill --at 1:1 --max-tokens 2 a.py | grep -q '<|fill|>'; say $? "with --at a marker is text"
+printf 'x' | "$lacuna" infill --at 1:2 --max-tokens 2 | grep -q '^x'; say $? "--at one past the end"
+"$lacuna" infill --at 1:1 --max-tokens 2 </dev/null >/dev/null; say $? "--at in an empty text"
+head -c 3000 /dev/urandom >bin; printf '<|fill|>' >>bin; head -c 3000 /dev/urandom >>bin
+"$lacuna" infill --max-tokens 3 bin >bin.out; cat bin >bin.in
+t "binary file comes back as it was" py '
+a,b=open("bin.in","rb").read().split(b"<|fill|>"); o=open("bin.out","rb").read(); assert o.startswith(a) and o.endswith(b)'
+"$lacuna" infill --max-tokens 3 --json bin >bin.json
+t "invalid UTF-8 in JSON: replaced, and exact in base64" py '
+import base64,json
+d=json.loads(open("bin.json","rb").read().decode("utf-8").splitlines()[-1]); assert "\ufffd" in d["text"]
+assert base64.b64decode(d["text_bytes"])==open("bin.out","rb").read()'
+py 'open("long.txt","w").write("many words here\n"*3000+"the <|fill|> end\n"+"and more\n"*3000)'
+"$lacuna" infill --max-tokens 3 --json long.txt | tail -1 | py 'import json,sys; d=json.load(sys.stdin); assert d["dropped"]>0 and len(d["text"])>70000'; say $? "long text: far context is dropped"
+fails "--strict-context" 1 "token" "$lacuna" infill --strict-context long.txt
+t "--context" "$lacuna" infill --context 128 --max-tokens 3 long.txt
+fails "--max-tokens beyond the context" 1 "" "$lacuna" infill --max-tokens 4294967295 a.py
+fails "missing file" 1 "nosuch: No such file" "$lacuna" infill nosuch
+fails "directory" 1 "Is a directory" "$lacuna" infill "$tmp"
+fails "empty input" 1 "no hole" "$lacuna" infill
+fails "no marker" 1 "no hole.*--at LINE:COL" "$lacuna" infill plain.txt
+fails "empty marker" 2 "marker is empty" "$lacuna" infill --marker '' a.py
+fails "--at outside" 1 "line 9.*line 3" "$lacuna" infill --at 9:1 plain.txt
+fails "--at past the line" 1 "columns go from 1 to 14" "$lacuna" infill --at 1:15 plain.txt
+fails "--at of another form" 2 "expected LINE:COL" "$lacuna" infill --at 3 plain.txt
+fails "--range backwards" 1 "ends before it starts" "$lacuna" infill --range 1:3-1:2 plain.txt
+fails "--range of another form" 2 "expected LINE:COL-LINE:COL" "$lacuna" infill --range 1:3 plain.txt
+fails "overlapping ranges" 1 "overlap" "$lacuna" infill --range 1:1-1:5 --range 1:3-1:8 plain.txt
+printf 'a\303\251b\n' >utf.txt
+fails "hole inside a character" 1 "UTF-8" "$lacuna" infill --at 1:3 utf.txt
+fails "--marker with --at" 2 "cannot be used" "$lacuna" infill --marker x --at 1:1 plain.txt
+for o in "--temp nan" "--temp -1" "--temp inf" "--alpha0 nan" "--alpha0 2" "--top-p 1.5" "--top-p nan" "--min-p -1" "--gamma nan" "--top-k -1" \
+    "--seed 99999999999999999999" "--max-tokens 0" "--max-tokens 1e3" "--steps 0" "--steps 4294967296" "--candidates 0" "--threads 0" "--threads x" "--order up" "--rule none"; do
+    fails "usage: $o" 2 "option ${o%% *}" "$lacuna" infill $o a.py
+done
+fails "missing model" 1 "nosuch.gguf" "$lacuna" infill -m ./nosuch.gguf a.py
+fails "missing model by name" 1 "looked in" "$lacuna" infill -m nosuch a.py
+fails "not a model" 1 "" "$lacuna" infill -m a.py a.py
+if [ -w /dev/full ]; then
+    for c in "infill a.py" "infill --json a.py" "sample --length 4" "score plain.txt" info "--help"; do
+        sh -c '"$1" $2 >/dev/full' - "$lacuna" "$c" 2>x.err; [ $? -eq 1 ] && grep -q '^lacuna: standard output: ' x.err; say $? "full disk: $c"
+    done
+else
+    echo "not ok no /dev/full"
+fi
+for c in "infill --json --candidates 20 --temp 1 a.py" "score --json plain.txt" "sample --length 8"; do
+    { "$lacuna" $c; echo $? >rc; } 2>x.err | head -c 1 >/dev/null; [ "$(cat rc)" = 0 ] && [ ! -s x.err ]; say $? "closed pipe: $c"
+done
+
+# ---- infill --jsonl -----------------------------------------------------------------------------
+py '
+import json
+for i in range(12):
+    print(json.dumps({"task_id":"t/%d"%i,"n":1.50,"prompt":"def f%d(x):\n    return "%i,"suffix":"\n","z":[1,{"a":None}]}),end=["\n","\r\n"][i%2])
+    if i==3: print("\n   ")
+print("{\"prompt\":\"a\",\"suffix\":\"b\",\"nfe\":7,\"k\":1}",end="")' >in.jsonl
+"$lacuna" infill --jsonl --max-tokens 4 in.jsonl >out.jsonl 2>x.err; rc=$?
+[ $rc -eq 0 ] && [ ! -s x.err ]; say $? "jsonl: exit code and silence"
+t "jsonl: same objects in the same order, three fields more" py '
+import json
+I=[json.loads(l) for l in open("in.jsonl") if l.strip()]; O=[json.loads(l) for l in open("out.jsonl")]
+assert len(I)==len(O)==13
+for a,b in zip(I[:-1],O):
+    assert list(b)==list(a)+["completion","logprob","nfe"] and all(a[k]==b[k] for k in a)
+assert list(O[-1])[:4]==["prompt","suffix","nfe","k"] and O[-1]["nfe"]<=4 and O[-1]["k"]==1'
+printf '{"prompt":"a","suffix":"b"}\nnonsense\n[1]\n{"prompt":1,"suffix":"b"}\n{"prompt":"a"}\n{"prompt":"c","suffix":"d"}\n' >bad.jsonl
+"$lacuna" infill --jsonl --max-tokens 2 bad.jsonl >out.jsonl 2>x.err; rc=$?
+[ $rc -eq 1 ] && grep -q '^lacuna: line 2: ' x.err; say $? "jsonl: bad lines are named and end in 1"
+t "jsonl: bad lines keep the alignment" py '
+import json
+O=[json.loads(l) for l in open("out.jsonl")]
+assert len(O)==6 and [("error" in o) for o in O]==[0,1,1,1,1,0] and [o.get("line") for o in O]==[None,2,3,4,5,None]'
+py 'import json; print(json.dumps({"prompt":"x = 1\n"*200000,"suffix":"y"}))' | "$lacuna" infill --jsonl --max-tokens 2 | py 'import json,sys; assert json.loads(sys.stdin.readline())["dropped"]>0'; say $? "jsonl: a line of a megabyte"
+t "jsonl: flushed line by line" py '
+import subprocess,sys
+p=subprocess.Popen([sys.argv[1],"infill","--jsonl","--max-tokens","2"],stdin=subprocess.PIPE,stdout=subprocess.PIPE)
+for i in range(3):
+    p.stdin.write(b"{\"prompt\":\"a\",\"suffix\":\"b\"}\n"); p.stdin.flush(); assert b"completion" in p.stdout.readline()
+p.stdin.close(); assert p.wait()==0' "$lacuna"
+"$lacuna" infill --jsonl </dev/null >x.out; [ $? -eq 0 ] && [ ! -s x.out ]; say $? "jsonl: no line"
+fails "jsonl: missing file" 1 "nosuch: No such file" "$lacuna" infill --jsonl nosuch
+fails "jsonl: directory" 1 "Is a directory" "$lacuna" infill --jsonl "$tmp"
+fails "jsonl with --at" 2 "jsonl" "$lacuna" infill --jsonl --at 1:1
+
+# ---- sample -------------------------------------------------------------------------------------
+"$lacuna" sample --length 12 --steps 4 --alpha0 1 --seed 9 --ids --json >s1; "$lacuna" sample --length 12 --steps 4 --alpha0 1 --seed 9 --ids --json --threads 2 >s2
+cmp -s s1 s2 && py 'import json; d=json.load(open("s1")); assert list(d)==["ids","nfe"] and len(d["ids"])==12 and 1<=d["nfe"]<=5'; say $? "sample --ids --json, same with two threads"
+echo '{"order":[3,1,0,2],"groups":[2,1,1]}' >plan.json
+"$lacuna" sample --plan plan.json --greedy --ids --json --logits l.f32 >s1; rc=$?
+v=$("$lacuna" info --json | py 'import json,sys; print(json.load(sys.stdin)["vocab"])')
+[ $rc -eq 0 ] && [ "$(wc -c <l.f32)" -eq $((4 * 4 * v)) ] && py 'import json; d=json.load(open("s1")); assert d["nfe"]==3 and len(d["ids"])==4'; say $? "sample --plan --greedy --logits"
+t "logits: the first step's argmax is what was taken" py '
+import json,struct,sys
+v=int(sys.argv[1]); m=int(sys.argv[2]); f=struct.unpack("<%df"%(4*v),open("l.f32","rb").read()); ids=json.load(open("s1"))["ids"]
+for row,slot in zip(range(4),[3,1,0,2]):
+    r=list(f[row*v:row*v+v]); r[m]=-1e30; assert r.index(max(r))==ids[slot] or row>=0 and sorted(r)[-8:][0]<=r[ids[slot]]' "$v" "$("$lacuna" info --json | py 'import json,sys; print(json.load(sys.stdin)["mask"])')"
+ls l.f32.* >/dev/null 2>&1; [ $? -ne 0 ]; say $? "logits: no temporary file is left"
+"$lacuna" sample --length 8 --temp 0.9 --top-k 40 --top-p 0.95 --min-p 0.01 --order left --rule independent >x.out && [ -s x.out ]; say $? "sample prints text"
+t "sample --json" sh -c '"$1" sample --length 8 --json | python3 -c "import json,sys; d=json.load(sys.stdin); assert len(d[\"ids\"])==8 and \"text\" in d"' - "$lacuna"
+t "sample --lang --stream" "$lacuna" sample --length 8 --lang py --stream
+echo '{"order":[0,0],"groups":[2]}' >p1; fails "plan: not a permutation" 1 "permutation" "$lacuna" sample --plan p1
+echo '{"order":[0,1],"groups":[3]}' >p2; fails "plan: groups" 1 "groups" "$lacuna" sample --plan p2
+echo '{"order":[0,1],"groups":[1]}' >p3; fails "plan: groups do not sum" 1 "sum to 1" "$lacuna" sample --plan p3
+echo '{"order":[0,2],"groups":[2]}' >p4; fails "plan: slot outside" 1 "order\[1\]" "$lacuna" sample --plan p4
+echo 'x' >p5; fails "plan: not JSON" 1 "not JSON" "$lacuna" sample --plan p5
+echo '{"groups":[1]}' >p6; fails "plan: no order" 1 "order: missing" "$lacuna" sample --plan p6
+echo '[]' >p7; fails "plan: an array" 1 "order" "$lacuna" sample --plan p7
+fails "plan and --length differ" 1 "length" "$lacuna" sample --plan plan.json --length 5
+fails "plan: missing file" 1 "nosuch" "$lacuna" sample --plan nosuch
+fails "--greedy with --temp" 2 "exclude" "$lacuna" sample --greedy --temp 1
+fails "--logits that cannot be written" 1 "nodir/x: No such file" "$lacuna" sample --length 2 --logits nodir/x
+fails "--length beyond the context" 1 "" "$lacuna" sample --length 100000000
+
+# ---- score --------------------------------------------------------------------------------------
+"$lacuna" score --json plain.txt >sc.out
+t "score: tokens cover the text and sum to the total" py '
+import json,math
+d=json.load(open("sc.out")); n=0
+for x in d["tokens"]:
+    assert x["start"]==n; n=x["end"]
+assert n==len(open("plain.txt").read()) and abs(sum(x["logprob"] for x in d["tokens"])-d["logprob"])<1e-3
+assert abs(d["bits_per_byte"]+d["logprob"]/math.log(2)/n)<1e-6 and "bound" not in d'
+"$lacuna" score --range 1:5-1:8 --json plain.txt >sr.out; "$lacuna" score --range 1:5-1:8 --no-end --json plain.txt >sn.out
+t "score --range and --no-end" py '
+import json
+a,b=json.load(open("sr.out")),json.load(open("sn.out")); assert a["tokens"][0]["start"]==4 and b["tokens"][-1]["end"]==7 and len(a["tokens"])==len(b["tokens"])+1'
+"$lacuna" score plain.txt | grep -q '^logprob  *-[0-9.]*$'; say $? "score in plain form"
+"$lacuna" score --orders 4 --seed 2 --json plain.txt | grep -q '"bound":-'; say $? "score --orders gives the bound"
+t "score --order random --alpha0 --spare --lang --context" "$lacuna" score --order random --alpha0 0.5 --spare 4 --lang prose --context 256 plain.txt
+echo '{"ids":[20,30,40,50],"order":[2,0,3,1]}' >ids.json
+"$lacuna" score --ids ids.json --json >i.out
+t "score --ids" py 'import json; d=json.load(open("i.out")); assert list(d)==["logprobs","total"] and len(d["logprobs"])==4 and abs(sum(d["logprobs"])-d["total"])<1e-5'
+"$lacuna" score --ids ids.json --orders 3 --json | grep -q '"bound":-'; say $? "score --ids --orders"
+echo '{"ids":[20,30]}' | "$lacuna" score --ids - --json | grep -q '"order":\[0,1\]'; say $? "score --ids without an order"
+echo '{"ids":[20,30],"order":[0]}' >i1; fails "ids: order too short" 1 "order: 1 ranks" "$lacuna" score --ids i1
+echo '{"ids":[20,30],"order":[0,0]}' >i2; fails "ids: not a permutation" 1 "" "$lacuna" score --ids i2
+echo '{"ids":[20,99999999]}' >i3; fails "ids: outside the vocabulary" 1 "" "$lacuna" score --ids i3
+echo '{"ids":[]}' >i4; fails "ids: none" 1 "empty" "$lacuna" score --ids i4
+fails "score: empty input" 1 "nothing to score" "$lacuna" score
+fails "score: range outside" 1 "line 9" "$lacuna" score --range 9:1-9:2 plain.txt
+fails "score: --ids with FILE" 2 "ids" "$lacuna" score --ids i1 plain.txt
+
+# ---- info, convert ------------------------------------------------------------------------------
+"$lacuna" info "$model" | grep -q '^variant  *house'; say $? "info"
+t "info --json --verify" sh -c '"$1" info --json --verify "$2" | python3 -c "import json,sys; d=json.load(sys.stdin); assert d[\"verified\"] and d[\"tokenizer\"] and d[\"vocab\"]>0"' - "$lacuna" "$model"
+fails "info: no model" 1 "nosuch" "$lacuna" info ./nosuch
+m1=$root/tests/golden/m1
+for type in f32 bf16 q8_0; do
+    t "convert --type $type" "$lacuna" convert "$m1.safetensors" --config "$m1.config.json" -o $type.gguf --type $type --name tiny --license MIT
+done
+"$lacuna" info f32.gguf 2>/dev/null | grep -q 'no tokenizer'; say $? "info of a model without tokenizer"
+"$lacuna" sample -m f32.gguf --greedy --ids --json --length 8 2>/dev/null | grep -q '"nfe"'; say $? "sample --ids without tokenizer"
+fails "sample needs --ids without tokenizer" 1 "ids" "$lacuna" sample -m ./f32.gguf
+fails "infill without tokenizer" 1 "tokenizer" "$lacuna" infill -m ./f32.gguf a.py
+t "convert --tokenizer is read" sh -c '! "$1" convert "$2.safetensors" --config "$2.config.json" -o t.gguf --tokenizer /nosuch 2>/dev/null && [ ! -e t.gguf ]' - "$lacuna" "$m1"
+fails "convert: no --config" 2 "config" "$lacuna" convert "$m1.safetensors" -o x.gguf
+fails "convert: no -o" 2 "option -o" "$lacuna" convert "$m1.safetensors" --config "$m1.config.json"
+fails "convert: no input" 2 "input" "$lacuna" convert -o x.gguf --config "$m1.config.json"
+fails "convert: missing input" 1 "nosuch" "$lacuna" convert nosuch --config "$m1.config.json" -o x.gguf
+fails "convert: unwritable output" 1 "" "$lacuna" convert "$m1.safetensors" --config "$m1.config.json" -o nodir/x.gguf
+
+# ---- serve and terminal -------------------------------------------------------------------------
+python3 "$here/serve.py" "$lacuna"
+rc=$?; [ $rc -eq 0 ] || echo "not ok serve.py ended with $rc"
+python3 "$here/in_terminal.py" 20 60 0 "$lacuna" infill --stream --max-tokens 6 a.py >p.out
+grep -q "$(printf '\342\226\221')" p.out && grep -q "$(printf '\033')" p.out && grep -qF '[exit 0]' p.out; say $? "--stream on a terminal shows masks"
+python3 "$here/in_terminal.py" -20 60 0 "$lacuna" infill --stream --max-tokens 6 a.py | tr -d '\r' >p.out
+{ cat x.fill 2>/dev/null; "$lacuna" infill --max-tokens 6 a.py; } >x.out
+py '
+a=open("p.out").read().rsplit("\n[exit 0]",1)[0]; b=open("x.out").read().expandtabs(8); assert a.split()==b.split(),(a,b)'; say $? "--stream: the text stands at the end"
+NO_COLOR=1 LC_ALL=C python3 "$here/in_terminal.py" 20 60 0 "$lacuna" infill --stream --max-tokens 6 a.py >p.out
+grep -q '_____' p.out && ! grep -q "$(printf '\033')\[[0-9;]*m" p.out; say $? "--stream: NO_COLOR, and _ without UTF-8"
+TERM=dumb python3 "$here/in_terminal.py" 20 60 0 "$lacuna" infill --stream --max-tokens 6 a.py >p.out
+grep -q "$(printf '\033')" p.out; [ $? -ne 0 ] && grep -q '^def add' p.out; say $? "--stream: TERM=dumb is plain"
+python3 "$here/in_terminal.py" -10 40 0 "$lacuna" infill --stream --max-tokens 8 --alpha0 1 --steps 3 long.txt >p.out
+grep -qF '[exit 0]' p.out; say $? "--stream: a long text on a small screen"
+python3 "$here/in_terminal.py" -10 40 0.3 "$lacuna" infill --stream --candidates 10000 --temp 1 a.py >p.out
+grep -qF '[exit 130]' p.out; say $? "--stream: ^C ends with 130"
+t "SIGINT ends a jsonl run with 130" py '
+import subprocess,sys,signal,time
+p=subprocess.Popen([sys.argv[1],"infill","--jsonl","--candidates","10000","--temp","1"],stdin=subprocess.PIPE,stdout=subprocess.PIPE,stderr=subprocess.PIPE)
+p.stdin.write(b"{\"prompt\":\"a\",\"suffix\":\"b\"}\n"); p.stdin.flush(); time.sleep(0.5); p.send_signal(signal.SIGINT)
+out,err=p.communicate(timeout=20); assert p.returncode==130 and not err,(p.returncode,err)' "$lacuna"
+exit 0
