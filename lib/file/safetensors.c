@@ -9,7 +9,7 @@
 #include "file/sort.h"
 
 #define MAX_HEADER ((uint64_t)100000000) /* bytes of JSON: the limit of the format's own reader */
-#define MAX_TENSORS 1000000
+#define MAX_TENSORS 65536
 
 typedef struct {
     const char *name;  /* of the file */
