@@ -33,7 +33,7 @@
 #define INLINE static inline __attribute__((always_inline))
 /* The loops over a tile must vanish for its sums to live in registers. */
 #ifdef __clang__
-#define UNROLL _Pragma("unroll")
+#define UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
