@@ -129,10 +129,10 @@ static int size_holes(lac_request *q, const lacuna_hole *hole, size_t n, size_t 
     return 0;
 }
 
-int lacuna_infill(lacuna_session *s, const char *text, size_t len, const lacuna_hole *hole, size_t n,
-                  const lacuna_infill_options *options, lacuna_error *err)
+static int begin_text(lacuna_session *s, const char *text, size_t len, const lacuna_hole *hole, size_t n,
+                      const lacuna_infill_options *options, lacuna_error *err)
 {
-    if (!s || (!text && len) || (!hole && n)) return lac_err(err, LACUNA_E_ARG, 0, "lacuna_infill: NULL where something is needed");
+    if ((!text && len) || (!hole && n)) return lac_err(err, LACUNA_E_ARG, 0, "lacuna_infill: NULL where something is needed");
     lac_request *q = &s->req;
     int r = begin(s, options, err);
     if (r) return r;
@@ -156,9 +156,9 @@ int lacuna_infill(lacuna_session *s, const char *text, size_t len, const lacuna_
     return 0;
 }
 
-int lacuna_infill_ids(lacuna_session *s, const lacuna_token *ids, size_t n, const lacuna_infill_options *options, lacuna_error *err)
+static int begin_ids(lacuna_session *s, const lacuna_token *ids, size_t n, const lacuna_infill_options *options, lacuna_error *err)
 {
-    if (!s || (!ids && n)) return lac_err(err, LACUNA_E_ARG, 0, "lacuna_infill_ids: NULL where something is needed");
+    if (!ids && n) return lac_err(err, LACUNA_E_ARG, 0, "lacuna_infill_ids: NULL where something is needed");
     lac_request *q = &s->req;
     int r = begin(s, options, err);
     if (r) return r;
@@ -170,6 +170,26 @@ int lacuna_infill_ids(lacuna_session *s, const lacuna_token *ids, size_t n, cons
     q->ids = true;
     q->active = true;
     return 0;
+}
+
+/* A request that did not begin leaves nothing that lacuna_fill could read. */
+static int begun(lacuna_session *s, int r)
+{
+    if (r) s->req = (lac_request){0};
+    return r;
+}
+
+int lacuna_infill(lacuna_session *s, const char *text, size_t len, const lacuna_hole *hole, size_t n,
+                  const lacuna_infill_options *options, lacuna_error *err)
+{
+    if (!s) return lac_err(err, LACUNA_E_ARG, 0, "lacuna_infill: NULL where a session is needed");
+    return begun(s, begin_text(s, text, len, hole, n, options, err));
+}
+
+int lacuna_infill_ids(lacuna_session *s, const lacuna_token *ids, size_t n, const lacuna_infill_options *options, lacuna_error *err)
+{
+    if (!s) return lac_err(err, LACUNA_E_ARG, 0, "lacuna_infill_ids: NULL where a session is needed");
+    return begun(s, begin_ids(s, ids, n, options, err));
 }
 
 /* ---- which slots a step asks for ---- */
@@ -213,6 +233,7 @@ static uint8_t denied(const lac_request *q, size_t slot)
 {
     size_t h = q->canvas.hole_of[slot], first = q->canvas.hole[h].first;
     uint8_t deny = q->deny[slot];
+    if (q->ids) return deny; /* there <eom> is a token like any other */
     if (slot - first < q->min[h]) return deny | LAC_TOKEN_EOM;
     for (size_t i = slot + 1; i < q->end[h]; i++)
         if (q->token[i] >= 0) return deny | LAC_TOKEN_EOM; /* a token stands to the right: no end here */
