@@ -1,7 +1,5 @@
 #include "sample/plan.h"
 
-#include <stdlib.h>
-
 #include "sample/schedule.h"
 
 static double uniform(void *ctx) { return lac_rng_u01(ctx); }
