@@ -104,6 +104,14 @@ static void forward(engine *e, const int32_t *token, const int32_t *pos, const u
     CHECK(lac_net_forward(&e->net, &p, sink_row, &s, &err) == 0, "%s", err.msg);
 }
 
+/* Instances of a batch, or orders, to run.  The scalar table needs a minute for m2: where the CPU has a faster table that
+ * runs everything, it does only some of each case. */
+static size_t few(const job *j, size_t n, size_t some)
+{
+    bool slow = j->model && all.n_kern > 1 && !strcmp(all.kern[j->kern]->name, "ref");
+    return slow && n > some ? some : n;
+}
+
 static uint32_t mask_of(const job *j) /* the case's own, or the model's */
 {
     const json_t *v = json_object_get(json_object_get(j->c, "params"), "mask_index");
@@ -133,7 +141,7 @@ static void diffusion_forward(void **state)
     uint32_t *sees = malloc(n * sizeof *sees);
     engine e;
     engine_open(&e, &all.model[j->model][F32].w, j->kern, mask_of(j), n);
-    for (size_t b = 0; b < shape[0]; b++) {
+    for (size_t b = 0; b < few(j, shape[0], 1); b++) {
         size_t c = cutoffs ? (size_t)cutoffs[b] : 0;
         lac_rule_sees(rule_of(golden_mode(j->c, "attn_mode")), c, n - c, sees);
         forward(&e, zt + b * n, sort_idx + b * n, sees, n, 0, 0, got);
@@ -164,7 +172,7 @@ static void sequential_forward(void **state)
     int32_t *token = malloc(2 * n * sizeof *token), *pos = malloc(2 * n * sizeof *pos);
     engine e;
     engine_open(&e, &all.model[j->model][F32].w, j->kern, mask_of(j), 2 * n);
-    for (size_t b = 0; b < shape[0]; b++) {
+    for (size_t b = 0; b < few(j, shape[0], 1); b++) {
         memcpy(token, x0 + b * n, n * sizeof *token);
         memcpy(token + n, zt + b * n, n * sizeof *token);
         memcpy(pos, sort_idx + b * n, n * sizeof *pos);
@@ -196,7 +204,7 @@ static void kv_cached_sampling(void **state)
     lac_cand *room = malloc(v * sizeof *room);
     engine e;
     engine_open(&e, &all.model[j->model][F32].w, j->kern, mask_of(j), n);
-    for (size_t b = 0; b < shape[0]; b++) {
+    for (size_t b = 0; b < few(j, shape[0], 1); b++) {
         size_t from = 0, at = 0; /* first rank fed, first rank fed as a mask */
         lac_net_crop(&e.net, 0);
         for (size_t i = 0; i < n; i++) token[i] = (int32_t)e.w.hp.mask;
@@ -219,7 +227,7 @@ static void kv_cached_sampling(void **state)
         }
         assert_int_equal(at, n);
     }
-    assert_int_equal(fed, shape[0] * (2 * n - (size_t)groups[n_steps - 1]));
+    assert_int_equal(fed, few(j, shape[0], 1) * (2 * n - (size_t)groups[n_steps - 1]));
     engine_close(&e);
     free(want), free(sort_idx), free(tokens), free(groups), free(steps), free(u), free(got), free(sees), free(token), free(room);
 }
@@ -246,7 +254,7 @@ static void log_likelihood(void **state)
     double *got = malloc(n * sizeof *got);
     engine e;
     engine_open(&e, &all.model[j->model][F32].w, j->kern, mask_of(j), 2 * n - 1);
-    for (size_t b = 0; b < shape[0]; b++) {
+    for (size_t b = 0; b < few(j, shape[0], 1); b++) {
         double sum = 0;
         log_likelihood_of(&e, x0 + b * n, order, n, got);
         for (size_t r = 0; r < n; r++) {
@@ -266,23 +274,24 @@ static void importance_weighted(void **state)
     int32_t *x0 = golden_tensor(j->c, "x0", "i32", shape, NULL), *order = golden_tensor(j->c, "sort_idx", "i32", order_shape, NULL);
     float *each = golden_tensor(j->c, "logp", "f32", NULL, NULL), *bound = golden_tensor(j->c, "logp_iw", "f32", NULL, NULL);
     size_t n = shape[1], orders = order_shape[0];
-    bool part = j->model && !strcmp(all.kern[j->kern]->name, "ref"); /* slow: one sequence of three */
+    size_t sequences = few(j, shape[0], 1), some = few(j, orders, 2);
     double *got = malloc(n * sizeof *got), *sum = malloc(orders * sizeof *sum), total = 0;
     engine e;
     engine_open(&e, &all.model[j->model][F32].w, j->kern, mask_of(j), 2 * n - 1);
-    for (size_t b = 0; b < (part ? 1 : shape[0]); b++) {
-        for (size_t k = 0; k < orders; k++) {
+    for (size_t b = 0; b < sequences; b++) {
+        for (size_t k = 0; k < some; k++) {
             log_likelihood_of(&e, x0 + b * n, order + k * n, n, got);
             sum[k] = 0;
             for (size_t r = 0; r < n; r++) sum[k] += got[r];
             close_to(j, SEQUENCE, sum[k], each[b * orders + k], model[j->model].sequence);
         }
+        if (some < orders) continue;
         double mean = lac_loglik_mean(sum, orders);
         close_to(j, BOUND, mean, bound[b], model[j->model].sequence);
         total -= mean;
     }
     double tokens = golden_param(j->c, "num_tokens");
-    CHECK(part || fabs(total / tokens - golden_scalar(j->c, "loss")) < 1e-5, "loss %.8g, expected %.8g", total / tokens, golden_scalar(j->c, "loss"));
+    CHECK(sequences < shape[0] || fabs(total / tokens - golden_scalar(j->c, "loss")) < 1e-5, "loss %.8g, expected %.8g", total / tokens, golden_scalar(j->c, "loss"));
     engine_close(&e);
     free(x0), free(order), free(each), free(bound), free(got), free(sum);
 }
@@ -324,7 +333,7 @@ static void quantised(const job *j, int type, double agree, double rms_limit)
     engine e;
     engine_open(&e, &all.model[j->model][type].w, j->kern, (uint32_t)mask, n);
     lac_rule_sees(LAC_RULE_PAPER, n, 0, sees);
-    for (size_t b = 0; b < shape[0]; b++) {
+    for (size_t b = 0; b < few(j, shape[0], 1); b++) {
         forward(&e, zt + b * n, sort_idx + b * n, sees, n, 0, 0, got);
         for (size_t i = 0; i < n; i++) {
             const float *x = got + i * v, *y = want + (b * n + i) * v;
@@ -341,8 +350,9 @@ static void quantised(const job *j, int type, double agree, double rms_limit)
         }
     }
     double share = 100.0 * (double)same / (double)rows, rms = sqrt(squares / (double)(rows * v));
-    printf("report: %s %s %s: argmax agrees in %.1f %% of %zu rows; logits differ by at most %.3f, rms %.4f\n", model[j->model].name,
-           type_name[type], all.kern[j->kern]->name, share, rows, largest, rms);
+    if (j->kern + 1 == all.n_kern) /* the tables agree but for rounding: one line is enough */
+        printf("report: %s %s: argmax agrees in %.1f %% of %zu rows; logits differ by at most %.3f, rms %.4f\n", model[j->model].name,
+               type_name[type], share, rows, largest, rms);
     CHECK(share > agree, "%s: agreement %.1f %%", j->name, share);
     CHECK(rms < rms_limit, "%s: rms difference %g", j->name, rms);
     engine_close(&e);
