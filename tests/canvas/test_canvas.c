@@ -180,7 +180,7 @@ static void windows(void **state)
     window(0, 1150, 10, 100, -1, 0, 90);
     window(1150, 0, 10, 100, -1, 90, 0);
     window(23, 23, 10, 10 + 2 * line, -1, line, line);        /* what fits is not touched */
-    window(46, 23, 10, 10 + 3 * line - 1, -1, 2 * line - 1, line); /* one token too many */
+    window(46, 23, 10, 10 + 3 * line - 1, -1, 2 * line, line - 1); /* one token too many: the suffix has more than its third */
     window(1150, 1150, 100, 100, -1, 0, 0);                   /* slots only */
     window(1150, 1150, 99, 101, TAG, 1, 0);
 }
