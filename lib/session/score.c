@@ -186,13 +186,15 @@ static int check_ids(const lacuna_model *m, const int32_t *ids, size_t n, const 
     for (size_t i = 0; i < n; i++) {
         if (ids[i] < 0 || (uint32_t)ids[i] >= m->info.n_vocab)
             return lac_err(err, LACUNA_E_ARG, i, "id %d at position %zu is outside the vocabulary of %u", (int)ids[i], i, (unsigned)m->info.n_vocab);
+        if ((uint32_t)ids[i] == m->w.hp.mask)
+            return lac_err(err, LACUNA_E_ARG, i, "id %d at position %zu is the mask index, which is no token", (int)ids[i], i);
         if (order && (order[i] >= n || seen[order[i]]++))
             return lac_err(err, LACUNA_E_ARG, i, "order is no permutation of %zu positions: rank %zu is position %zu", n, i, order[i]);
     }
     for (size_t i = n_given; i < n; i++) {
         int32_t id = ids[order ? order[i] : i];
         if (m->flags[id] & LAC_TOKEN_NEVER)
-            return lac_err(err, LACUNA_E_ARG, i, "id %d at rank %zu is the mask or a control token: it has no probability", (int)id, i);
+            return lac_err(err, LACUNA_E_ARG, i, "id %d at rank %zu is a control token: it has no probability", (int)id, i);
     }
     return 0;
 }
