@@ -14,6 +14,7 @@
 
 #define DEFAULT_TOKENS 24
 #define DEFAULT_GAMMA 0.5
+#define COLDEST 1e-200 /* below it a logit / temperature may not be finite: argmax, which it is anyway */
 
 /* ---- begin ---- */
 
@@ -38,6 +39,7 @@ static int settle(lac_request *q, lacuna_error *err)
     if (o->order != LACUNA_ORDER_LEFT && o->alpha0 == 0) o->alpha0 = 1;
     if (!o->gamma) o->gamma = DEFAULT_GAMMA;
     if (!o->max_tokens) o->max_tokens = DEFAULT_TOKENS;
+    if (o->temperature < COLDEST) o->temperature = 0;
     q->cut = (lac_cut){o->temperature, o->top_k, o->top_p, o->min_p};
     q->noise = lac_rng_make(o->seed, LAC_RNG_TOKEN);
     return 0;
