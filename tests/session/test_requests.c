@@ -93,6 +93,20 @@ static void settings_that_make_no_sense(void **state)
     refused(text, LEN, &hole, 1, &o, LACUNA_E_ARG, 0, "kind of text");
 }
 
+/* The smallest temperature there is: logits divided by it are infinite. */
+static void the_coldest_temperature(void **state)
+{
+    (void)state;
+    const lacuna_hole hole = {.span = {20, 25}, .max_tokens = 6};
+    static run cold, none;
+    run_text(ses, text, LEN, &hole, 1, &(lacuna_infill_options){LACUNA_INFILL_INIT, .temperature = 5e-324}, &cold);
+    run_text(ses, text, LEN, &hole, 1, NULL, &none);
+    same_run(&none, &cold, "cold");
+    run_text(ses, text, LEN, &hole, 1, &(lacuna_infill_options){LACUNA_INFILL_INIT, .temperature = 1e-9}, &cold);
+    for (size_t i = 0; i < none.n; i++) assert_int_equal(none.reveal[i].token, cold.reveal[i].token);
+    run_text(ses, text, LEN, &hole, 1, &(lacuna_infill_options){LACUNA_INFILL_INIT, .temperature = 1e6}, &cold);
+}
+
 static void sizes_of_options(void **state)
 {
     (void)state;
@@ -419,6 +433,7 @@ static void ids_that_make_no_sense(void **state)
     ids[3] = mask;
     assert_int_equal(SCORE(ids, 4, order, 0, NULL), LACUNA_E_ARG);
     assert_non_null(strstr(err.msg, "mask"));
+    assert_int_equal(SCORE(ids, 4, (size_t[]){3, 0, 1, 2}, 1, NULL), LACUNA_E_ARG); /* nor may it be context */
     ids[3] = -1;
     assert_int_equal(SCORE(ids, 4, order, 0, NULL), LACUNA_E_ARG);
     ids[3] = (lacuna_token)v;
@@ -782,6 +797,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(holes_that_make_no_sense),
         cmocka_unit_test(settings_that_make_no_sense),
+        cmocka_unit_test(the_coldest_temperature),
         cmocka_unit_test(sizes_of_options),
         cmocka_unit_test(opening),
         cmocka_unit_test(context_too_long),
