@@ -3,10 +3,14 @@
 #include "common/unit.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/stat.h"
+#include "common/tiny.h"
+#include "net/net.h"
+#include "net/rule.h"
 #include "sample/pick.h"
 #include "sample/schedule.h"
 
@@ -260,6 +264,125 @@ static void shuffled_blocks_are_uniform(void **state)
     CHECK(p > STAT_ALARM, "p = %g", p);
 }
 
+/* ---- a whole run: four slots, five tokens, all 625 texts ---- */
+
+enum { SLOTS = 4, WORDS = 5, TEXTS = 625, RUNS = 25000 };
+static const int32_t place[SLOTS] = {2, 0, 3, 1}; /* rank -> position */
+static const uint8_t only_mask[WORDS + 1] = {[WORDS] = LAC_TOKEN_NEVER};
+
+typedef struct {
+    tiny model;
+    lac_net net;
+    lac_pool *pool;
+    lacuna_allocator mem;
+    atomic_bool cancel;
+    float logits[SLOTS][WORDS + 1];
+} world;
+
+static int world_row(void *ctx, size_t i, const float *logits, lacuna_error *err)
+{
+    world *w = ctx;
+    (void)err;
+    memcpy(w->logits[i], logits, sizeof w->logits[i]);
+    return 0;
+}
+
+/* Clean entries of ranks [from, at), then masks of ranks [at, at + m), whose logits are wanted. */
+static void world_pass(world *w, lac_rule rule, const int32_t *text, size_t from, size_t at, size_t m, size_t keep)
+{
+    int32_t token[SLOTS];
+    uint32_t sees[SLOTS];
+    lacuna_error err;
+    for (size_t i = 0; from + i < at + m; i++) token[i] = from + i < at ? text[from + i] : WORDS;
+    lac_rule_sees(rule, at - from, m, sees);
+    lac_pass p = {token, place + from, sees, at + m - from, keep, at - from};
+    CHECK(lac_net_forward(&w->net, &p, world_row, w, &err) == 0, "%s", err.msg);
+}
+
+static size_t text_index(const int32_t *text)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < SLOTS; i++) n = n * WORDS + (size_t)text[i];
+    return n;
+}
+
+/* p(text) = product over groups and slots of softmax(logits | groups before): every pass from an empty cache. */
+static void exact(world *w, lac_rule rule, const size_t *group, double temperature, double *prob)
+{
+    for (size_t t = 0; t < TEXTS; t++) {
+        int32_t text[SLOTS] = {(int32_t)(t / 125), (int32_t)(t / 25 % 5), (int32_t)(t / 5 % 5), (int32_t)(t % 5)};
+        prob[t] = 1;
+        for (size_t at = 0, g = 0; at < SLOTS; at += group[g++]) {
+            lac_net_crop(&w->net, 0);
+            world_pass(w, rule, text, 0, at, group[g], 0);
+            for (size_t i = 0; i < group[g]; i++) {
+                double sum = 0;
+                for (int k = 0; k < WORDS; k++) sum += exp(w->logits[at + i][k] / temperature);
+                prob[t] *= exp(w->logits[at + i][text[at + i]] / temperature) / sum;
+            }
+        }
+    }
+}
+
+/* The cached sampler: each step feeds the tokens of the step before, then the masks of this one. */
+static void run_many(world *w, lac_rule rule, const size_t *group, double temperature, uint64_t seed, uint64_t *seen)
+{
+    lac_cand room[WORDS + 1];
+    lac_cut cut = {.temperature = temperature};
+    memset(seen, 0, TEXTS * sizeof *seen);
+    for (uint64_t r = 0; r < RUNS; r++) {
+        lac_rng rng = lac_rng_make(seed * RUNS + r, LAC_RNG_TOKEN);
+        int32_t text[SLOTS];
+        size_t from = 0;
+        lac_net_crop(&w->net, 0);
+        for (size_t at = 0, g = 0; at < SLOTS; at += group[g++]) {
+            world_pass(w, rule, text, from, at, group[g], at - from);
+            for (size_t i = 0; i < group[g]; i++)
+                text[at + i] = lac_pick_token(w->logits[at - from + i], WORDS + 1, only_mask, 0, &cut, &rng, at + i, NULL, room).token;
+            from = at;
+        }
+        seen[text_index(text)]++;
+    }
+}
+
+static void whole_texts(void **state)
+{
+    (void)state;
+    static const size_t groups[][SLOTS] = {{1, 1, 1, 1}, {2, 1, 1}, {3, 1}, {4}};
+    static double prob[TEXTS];
+    static uint64_t seen[TEXTS];
+    char folder[256], path[512];
+    lacuna_error err;
+    tiny_folder(folder);
+    for (int house = 0; house < 2; house++) {
+        world w = {.mem = lac_mem_system_or((lacuna_allocator){0})};
+        snprintf(path, sizeof path, "%s/tiny.gguf", folder);
+        assert_int_equal(tiny_model(path, house, WORDS + 1, 16, 2, 2, 5), 0);
+        tiny_open(&w.model, path);
+        assert_int_equal(lac_pool_open(&w.pool, &w.mem, 1, &err), 0);
+        assert_int_equal(lac_net_open(&w.net, &w.model.w, lac_kern_pick(NULL), &w.mem, w.pool, &w.cancel, &err), 0);
+        assert_int_equal(lac_net_reserve(&w.net, 2 * SLOTS, 0, &err), 0);
+        for (size_t g = 0; g < 4; g++) {
+            lac_rule rule = g % 2 ? LAC_RULE_PAPER : LAC_RULE_INDEPENDENT;
+            double temperature = g == 1 ? 1.3 : 1, sum = 0;
+            exact(&w, rule, groups[g], temperature, prob);
+            for (size_t t = 0; t < TEXTS; t++) sum += prob[t];
+            assert_true(fabs(sum - 1) < 1e-6);
+            run_many(&w, rule, groups[g], temperature, 1 + g, seen);
+            double p = stat_chi2(seen, prob, TEXTS);
+            CHECK(p > STAT_ALARM, "house %d, groups %zu: p = %g", house, g, p);
+            if (g == 0) continue;
+            run_many(&w, rule, groups[g - 1], temperature, 9, seen); /* mutant: the next smaller groups */
+            p = stat_chi2(seen, prob, TEXTS);
+            CHECK(p < STAT_ALARM, "house %d, groups %zu for %zu: p = %g", house, g - 1, g, p);
+        }
+        lac_net_free(&w.net);
+        lac_pool_free(w.pool);
+        tiny_close(&w.model);
+    }
+    tiny_folder_remove(folder);
+}
+
 static void the_statistic_itself(void **state)
 {
     (void)state;
@@ -290,6 +413,7 @@ int main(void)
         cmocka_unit_test(groups_are_binomial),
         cmocka_unit_test(orders_are_uniform),
         cmocka_unit_test(shuffled_blocks_are_uniform),
+        cmocka_unit_test(whole_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
