@@ -19,7 +19,7 @@ typedef struct {
 #define ENGINE_OPTS(e)                                                                                         \
     OPT_HEAD("model"),                                                                                         \
     OPT("model", 'm', ARG_TEXT, &(e)->model, "MODEL", "model file, or the name of an installed model"),        \
-    OPT_NUM("threads", 0, ARG_U32, &(e)->threads, "N", 1, 1024, "threads; the result does not depend on it"),  \
+    OPT_NUM("threads", 0, ARG_U32, &(e)->threads, "N", 1, 256, "threads; the result does not depend on it"),  \
     OPT_NUM("context", 0, ARG_U32, &(e)->context, "N", 1, 4294967295.0, "positions to allow (default: the model's)"), \
     OPT("lang", 0, ARG_TEXT, &(e)->lang, "TAG", "kind of text, one of the model's tags (default: a guess)"),   \
     OPT("verbose", 'v', ARG_FLAG, &(e)->verbose, NULL, "say on standard error what is done")

@@ -56,7 +56,7 @@ typedef struct {
     OPT_ONE_OF("rule", &(s)->rule, "RULE", rpc_rules, "what masks of one step see of each other: independent or paper", \
                &(s)->rule_seen),                                                                                     \
     OPT_NUM("gamma", 0, ARG_REAL, &(s)->o.gamma, "G", 0, 1e300, "entropy order: nats a step may spend (default 0.5)"), \
-    OPT_NUM_SEEN("temp", ARG_REAL, &(s)->o.temperature, "X", 0, 1e300, "temperature; 0: the most likely token",      \
+    OPT_NUM_SEEN("temp", ARG_REAL, &(s)->o.temperature, "X", 0, 1e6, "temperature; 0: the most likely token",      \
                  &(s)->temp_seen),                                                                                   \
     OPT_NUM("top-k", 0, ARG_U32, &(s)->o.top_k, "K", 0, 4294967295.0, "draw from the K most likely tokens"),         \
     OPT_NUM("top-p", 0, ARG_REAL, &(s)->o.top_p, "P", 0, 1, "draw from the fewest tokens with mass above P"),        \

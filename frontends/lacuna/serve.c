@@ -400,7 +400,7 @@ int cmd_serve(int argc, char **argv)
         OPT_ONE_OF("at-eof", &at_eof, "WHAT", endings, "finish (default) or cancel what is in flight when input ends", NULL),
         OPT_HEAD("model"),
         OPT("model", 'm', ARG_TEXT, &e.model, "MODEL", "model file, or the name of an installed model"),
-        OPT_NUM("threads", 0, ARG_U32, &e.threads, "N", 1, 1024, "threads of each worker (default 1)"),
+        OPT_NUM("threads", 0, ARG_U32, &e.threads, "N", 1, 256, "threads of each worker (default 1)"),
         OPT_NUM("context", 0, ARG_U32, &e.context, "N", 1, 4294967295.0, "positions to allow (default: the model's)"),
         OPT("verbose", 'v', ARG_FLAG, &e.verbose, NULL, "say on standard error what is done"),
         OPT_END,

@@ -265,6 +265,8 @@ fails "convert: no input" 2 "input" "$lacuna" convert -o x.gguf --config "$m1.co
 fails "convert: missing input" 1 "nosuch" "$lacuna" convert nosuch --config "$m1.config.json" -o x.gguf
 fails "convert: unwritable output" 1 "" "$lacuna" convert "$m1.safetensors" --config "$m1.config.json" -o nodir/x.gguf
 
+python3 "$here/golden_cli.py" "$lacuna" "$root/tests/golden" 2>&1
+
 # ---- serve and terminal -------------------------------------------------------------------------
 python3 "$here/serve.py" "$lacuna"
 rc=$?; [ $rc -eq 0 ] || echo "not ok serve.py ended with $rc"
