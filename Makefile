@@ -4,7 +4,7 @@ PREFIX  ?= /usr/local
 BINDIR  ?= $(PREFIX)/bin
 LIBDIR  ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
-DATADIR ?= $(PREFIX)/share
+DATADIR := $(PREFIX)/share# the command looks beside its own bin
 MANDIR  ?= $(DATADIR)/man
 CFLAGS  ?= -O2 -g
 CXXFLAGS ?= -O2 -g
@@ -55,7 +55,6 @@ $(B)/liblacuna.so.0: $(LIB_O) lib/liblacuna.map
 	$(CXX) -shared -Wl,-soname,liblacuna.so.0 -Wl,--version-script=lib/liblacuna.map $(if $(SAN),,-Wl,-z,defs) $(SANFLAGS) $(LDFLAGS) -o $@ $(LIB_O) $(LIBS)
 # Frontends and examples see the public header and nothing else of lib/.
 $(B)/frontends/%.o $(B)/doc/examples/%: INCLUDE := -Ilib/include -Ifrontends
-$(B)/frontends/%.o: CPPFLAGS += -DLACUNA_DATADIR='"$(DATADIR)"'
 $(B)/lacuna: $(CLI_O) $(B)/liblacuna.a
 	$(CXX) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 $(B)/doc/examples/%: doc/examples/%.c $(B)/liblacuna.a
@@ -99,6 +98,12 @@ symbols: $(B)/liblacuna.a $(B)/liblacuna.so.0
 	@! nm -g --defined-only $(LIB_C:%.c=$(B)/%.o) | awk 'NF==3 && $$3 !~ /^(lacuna_|lac_|__odr_asan)/' | grep .
 	@! nm -D --defined-only $(B)/liblacuna.so.0 | awk 'NF==3 && $$2 != "A" && $$3 !~ /^(lacuna_|_init|_fini|__)/' | grep .
 	@! nm -u $(LIB_C:%.c=$(B)/%.o) | grep -wE '(_?exit|abort|_*(v|f|vf)?printf(_chk)?|puts|putchar|perror|signal|sigaction|rand|srand|strtok|setlocale|getenv|system)'
+# The set-up, and the main job on real input: one hole in one of this project's own files.
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@echo "A function of lib/base/mem.c has lost its body; lacuna fills it in, seeing both sides:"
+	@echo "    lacuna infill --stream --pace 60 --range 68:5-68:38 lib/base/mem.c"
+	@$(B)/lacuna infill --stream --pace 60 --range 68:5-68:38 --only -v lib/base/mem.c
 bench: all $(BENCHES)
 	@for b in $(BENCHES); do $$b || exit 1; done
 FUZZ_SECONDS ?= 60
@@ -133,6 +138,13 @@ uninstall:
 	rm -f $(foreach m,$(MODELS),$(DESTDIR)$(DATADIR)/lacuna/$(notdir $(m))) $(foreach m,$(MAN),$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(m)))/$(notdir $(m)))
 clean:
 	rm -rf $(BUILD)
-.PHONY: all deps check check-run lint layers headers symbols bench fuzz fuzz-run stats install uninstall clean
+help:
+	@echo 'make            build the library and the command (build/last/)'
+	@echo 'make demo       install what is missing, build, and fill a hole in a real file'
+	@echo 'make check      install what is missing, build, and run all tests (SAN=address,undefined SAN=thread WERROR=1)'
+	@echo 'make bench      speed, as ratios measured in one run'
+	@echo 'make fuzz       each fuzzer for FUZZ_SECONDS (60); T=gguf for one'
+	@echo 'make lint stats deps install uninstall clean    (PREFIX, DESTDIR, CC, CFLAGS)'
+.PHONY: help demo all deps check check-run lint layers headers symbols bench fuzz fuzz-run stats install uninstall clean
 .DELETE_ON_ERROR:
 -include $(LIB_O:.o=.d) $(CLI_O:.o=.d) $(TESTS:=.d) $(FUZZ:=.d) $(BENCHES:=.d) $(TESTLIB_O:.o=.d) $(EXAMPLES:=.d)

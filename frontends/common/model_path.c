@@ -7,10 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#ifndef LACUNA_DATADIR
-#define LACUNA_DATADIR "/usr/local/share"
-#endif
-
 enum { MAX_FOLDERS = 3 };
 
 typedef struct {
@@ -102,17 +98,17 @@ static void list(folders *f)
     f->n = 0;
     if (xdg && *xdg == '/') add(f, join(xdg, "lacuna", ""), 0);
     else if (home && *home) add(f, join(home, ".local/share/lacuna", ""), 0);
-    add(f, join(LACUNA_DATADIR, "lacuna", ""), 0);
     char exe[4096];
     ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
-    for (int up = 0; up < 3 && n > 0; up++) { /* the program, build/HASH, build */
+    for (int up = 1; up <= 3 && n > 0; up++) {
         exe[n] = 0;
         char *slash = strrchr(exe, '/');
-        n = slash ? slash - exe : 0;
+        if (!slash) return;
+        *slash = 0;
+        n = slash - exe;
+        if (up == 2) add(f, join(exe, "share/lacuna", ""), 0); /* PREFIX/bin/lacuna */
+        if (up == 3) add(f, join(exe, "models", ""), 1);       /* build/HASH/lacuna */
     }
-    if (n <= 0) return;
-    exe[n] = 0;
-    add(f, join(exe, "models", ""), 1);
 }
 
 /* NAME.gguf, or the model of the folder NAME/. */

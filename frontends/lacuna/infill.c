@@ -177,7 +177,7 @@ static int fill(show *s)
     opt.tag = tag;
     if (s->o->e.verbose) say("%zu holes, language %s", c->n, tag ? tag : "unknown");
     if (s->o->stream && !s->o->json && view_possible())
-        s->v = view_open(s->e->model, s->e->session, c->text.p, c->text.n, c->holes, c->n);
+        s->v = view_open(s->e->model, s->e->session, c->text.p, c->text.n, c->holes, c->n, s->o->pace);
     fill_watch watch = {on_step, on_candidate, s};
     int rc = fill_candidates(s->e->session, c->text.p, c->text.n, c->holes, c->n, &opt, s->o->candidates, &watch, &r, &n,
                              &err);
@@ -247,6 +247,7 @@ int cmd_infill(int argc, char **argv)
         OPT("jsonl", 0, ARG_FLAG, &o.jsonl, NULL, "input: a JSON object a line with prompt and suffix; output: the same with "
                                                   "completion, logprob and nfe"),
         OPT("stream", 0, ARG_FLAG, &o.stream, NULL, "on a terminal: show the text while it is filled"),
+        OPT_NUM("pace", 0, ARG_U32, &o.pace, "MS", 0, 10000, "with --stream: milliseconds a step stands at least, for watching"),
         OPT_NUM("candidates", 0, ARG_U32, &o.candidates, "N", 1, 10000,
                 "fill N times with seeds S, S+1, ... and take the most likely (per token)"),
         SAMPLER_OPTS(&o.s),

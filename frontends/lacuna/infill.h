@@ -10,6 +10,7 @@ typedef struct {
     sampler s;
     uint32_t min_tokens, candidates;
     int one_line, exact, strict, stream, only, null, json, jsonl;
+    uint32_t pace;
     const char *marker;
     int marker_seen;
     arg_list at, ranges;

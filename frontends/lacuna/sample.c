@@ -17,6 +17,7 @@ typedef struct {
     sampler s;
     uint32_t length;    /* 0: the plan's, else the model's context */
     int greedy, ids, json, stream;
+    uint32_t pace;
     const char *plan, *logits;
 } sample_options;
 
@@ -151,7 +152,7 @@ static int run(const sample_options *o, const engine *e, const lacuna_infill_opt
     double start = engine_ms();
     int rc = lacuna_infill_ids(e->session, ids, length, opt, &err);
     view *v = NULL;
-    if (rc >= 0 && o->stream && !o->json && view_possible()) v = view_open(e->model, e->session, "", 0, &hole, 1);
+    if (rc >= 0 && o->stream && !o->json && view_possible()) v = view_open(e->model, e->session, "", 0, &hole, 1, o->pace);
     if (v) view_draw(v, NULL);
     while (rc >= 0 && (rc = lacuna_step(e->session, &ev, &err)) > 0)
         if (v) view_draw(v, ev);
@@ -218,6 +219,7 @@ int cmd_sample(int argc, char **argv)
         OPT("json", 0, ARG_FLAG, &o.json, NULL, "one JSON object"),
         OPT("logits", 0, ARG_TEXT, &o.logits, "OUT.f32", "write the raw logits of all mask entries, step after step"),
         OPT("stream", 0, ARG_FLAG, &o.stream, NULL, "on a terminal: show the text while it is written"),
+        OPT_NUM("pace", 0, ARG_U32, &o.pace, "MS", 0, 10000, "with --stream: milliseconds a step stands at least, for watching"),
         SAMPLER_OPTS(&o.s),
         ENGINE_OPTS(&o.e),
         OPT_END,

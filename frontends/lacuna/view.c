@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/io.h"
 #include "common/utf8.h"
@@ -27,6 +28,7 @@ struct view {
     size_t len;
     const lacuna_hole *holes;
     size_t n_holes;
+    unsigned pace;      /* ms */
     hole_age *ages;     /* n_holes */
     term t;
     buf bytes, style;   /* cells of the frame */
@@ -41,10 +43,10 @@ int view_possible(void)
 }
 
 view *view_open(const lacuna_model *m, lacuna_session *s, const char *text, size_t len, const lacuna_hole *holes,
-                size_t n_holes)
+                size_t n_holes, unsigned pace)
 {
     view *v = xalloc(1, sizeof *v);
-    *v = (view){.m = m, .s = s, .text = text, .len = len, .holes = holes, .n_holes = n_holes};
+    *v = (view){.m = m, .s = s, .text = text, .len = len, .holes = holes, .n_holes = n_holes, .pace = pace};
     v->ages = xalloc(n_holes, sizeof *v->ages);
     return v;
 }
@@ -289,6 +291,8 @@ void view_draw(view *v, const lacuna_event *ev)
     free_rows(v->shown, v->n_shown);
     v->shown = v->rows, v->n_shown = v->n_rows;
     v->rows = NULL, v->n_rows = 0;
+    struct timespec pause = {v->pace / 1000, (long)(v->pace % 1000) * 1000000};
+    if (v->pace) nanosleep(&pause, NULL); /* a signal ends it early: the step loop looks at the cancel flag */
 }
 
 void view_close(view *v, int keep)

@@ -12,9 +12,10 @@
 
 typedef struct view view;
 
-/* Everything given must outlive the view.  holes: as given to lacuna_infill(). */
+/* Everything given must outlive the view.  holes: as given to lacuna_infill().  pace: milliseconds each picture
+ * stands at least, for people who watch; a fill takes less time than an eye needs. */
 view *view_open(const lacuna_model *m, lacuna_session *s, const char *text, size_t len, const lacuna_hole *holes,
-                size_t n_holes);
+                size_t n_holes, unsigned pace);
 /* Draw the state of the session.  ev: the step just made, or NULL at the start of a request. */
 void view_draw(view *v, const lacuna_event *ev);
 /* Take the picture away (keep = 0), or leave it and go to a new line; free the view. */

@@ -59,9 +59,12 @@ int lac_session_cancelled(lacuna_session *s, lacuna_error *err)
 int lac_session_reserve(lacuna_session *s, size_t entries, lacuna_error *err)
 {
     const lacuna_allocator *mem = &s->model->mem;
-    if (!lac_mem_grow(mem, (void **)&s->seen_token, &s->seen_token_cap, entries, sizeof *s->seen_token) ||
-        !lac_mem_grow(mem, (void **)&s->seen_pos, &s->seen_pos_cap, entries, sizeof *s->seen_pos))
-        return lac_nomem(err, "session");
+    void *token = s->seen_token, *pos = s->seen_pos;
+    bool ok = lac_mem_grow(mem, &token, &s->seen_token_cap, entries, sizeof *s->seen_token) &&
+              lac_mem_grow(mem, &pos, &s->seen_pos_cap, entries, sizeof *s->seen_pos);
+    s->seen_token = token;
+    s->seen_pos = pos;
+    if (!ok) return lac_nomem(err, "session");
     return lac_net_reserve(&s->net, entries, 0, err);
 }
 
