@@ -106,7 +106,10 @@ int lac_gguf_write_tensor(lac_gguf_write *w, const char *name, uint32_t type, ui
     if (!bytes || __builtin_mul_overflow(bytes, rows ? rows : 1, &bytes) || bytes > INT64_MAX / 4 - w->data_end) {
         return misuse(w, err, "a tensor type or shape that has no size");
     }
-    if (!lac_mem_grow(&w->mem, (void **)&w->plan, &w->cap, w->n_tensors + 1, sizeof *w->plan)) {
+    void *plan = w->plan;
+    bool grown = lac_mem_grow(&w->mem, &plan, &w->cap, w->n_tensors + 1, sizeof *w->plan);
+    w->plan = plan;
+    if (!grown) {
         lac_gguf_write_drop(w);
         return lac_nomem(err, "tensor table");
     }
