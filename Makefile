@@ -22,6 +22,9 @@ INCLUDE  := -Ilib/include -Ilib
 COMMON    = -D_POSIX_C_SOURCE=200809L -fPIC -fvisibility=hidden -ffp-contract=off -pthread $(if $(WERROR),-Werror) $(INCLUDE) $(CPPFLAGS)
 ALL_C     = -std=c11 $(COMMON) $(WARN_C) $(CFLAGS) $(SANFLAGS)
 ALL_CXX   = -std=c++17 $(COMMON) $(WARN) $(CXXFLAGS) $(SANFLAGS)
+# `make V=1` shows the commands.
+Q := $(if $(V),,@)
+SAY = $(if $(V),,@printf '  %-4s %s\n' $(1) $(patsubst $(B)/%,%,$@))
 # One object tree per set of flags: switching SAN or CC needs no clean, and never mixes objects.
 BUILD ?= build
 B     := $(BUILD)/$(shell printf %s '$(CC) $(CXX) $(CPPFLAGS) $(CFLAGS) $(CXXFLAGS) $(LDFLAGS) $(SAN) $(WERROR)' | cksum | cut -d' ' -f1)
@@ -49,30 +52,38 @@ all: $(B)/liblacuna.a $(B)/liblacuna.so.0 $(B)/lacuna
 	@ln -sfn $(notdir $(B)) $(BUILD)/last
 
 $(B)/liblacuna.a: $(LIB_O)
+	$(call SAY,AR)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 $(B)/liblacuna.so.0: $(LIB_O) lib/liblacuna.map
-	$(CXX) -shared -Wl,-soname,liblacuna.so.0 -Wl,--version-script=lib/liblacuna.map $(if $(SAN),,-Wl,-z,defs) $(SANFLAGS) $(LDFLAGS) -o $@ $(LIB_O) $(LIBS)
+	$(call SAY,LD)
+	$(Q)$(CXX) -shared -Wl,-soname,liblacuna.so.0 -Wl,--version-script=lib/liblacuna.map $(if $(SAN),,-Wl,-z,defs) $(SANFLAGS) $(LDFLAGS) -o $@ $(LIB_O) $(LIBS)
 # Frontends and examples see the public header and nothing else of lib/.
 $(B)/frontends/%.o $(B)/doc/examples/%: INCLUDE := -Ilib/include -Ifrontends
 $(B)/lacuna: $(CLI_O) $(B)/liblacuna.a
-	$(CXX) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call SAY,LD)
+	$(Q)$(CXX) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 $(B)/doc/examples/%: doc/examples/%.c $(B)/liblacuna.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_C) -MMD -MP -c -o $@.o $<
-	$(CXX) $(SANFLAGS) $(LDFLAGS) -o $@ $@.o $(B)/liblacuna.a $(LIBS)
+	$(Q)$(CC) $(ALL_C) -MMD -MP -c -o $@.o $<
+	$(call SAY,LD)
+	$(Q)$(CXX) $(SANFLAGS) $(LDFLAGS) -o $@ $@.o $(B)/liblacuna.a $(LIBS)
 $(B)/tests/frontends/% $(B)/tests/fuzz/%: INCLUDE := -Ilib/include -Ilib -Ifrontends -Itests
 $(B)/tests/%: INCLUDE := -Ilib/include -Ilib -Ifrontends -Itests
 $(FUZZ): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(COMMON_O) $(B)/liblacuna.a
-	$(CXX) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call SAY,LD)
+	$(Q)$(CXX) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 $(TESTS) $(BENCHES): $(B)/tests/%: $(B)/tests/%.o $(TESTLIB_O) $(COMMON_O) $(B)/liblacuna.a
-	$(CXX) $(SANFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+	$(call SAY,LD)
+	$(Q)$(CXX) $(SANFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_C) $(ISA) -MMD -MP -c -o $@ $<
+	$(call SAY,CC)
+	$(Q)$(CC) $(ALL_C) $(ISA) -MMD -MP -c -o $@ $<
 $(B)/%.o: %.cc
 	@mkdir -p $(@D)
-	$(CXX) $(ALL_CXX) -MMD -MP -c -o $@ $<
+	$(call SAY,CXX)
+	$(Q)$(CXX) $(ALL_CXX) -MMD -MP -c -o $@ $<
 # The only files compiled for more than the baseline CPU.
 $(B)/lib/kern/%_avx2.o:   ISA := -mavx2 -mfma -mf16c
 $(B)/lib/kern/%_avx512.o: ISA := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma -mf16c
@@ -113,7 +124,8 @@ fuzz:
 FUZZERS := $(FUZZ_C:tests/fuzz/fuzz_%.c=$(B)/fuzzer/%)
 $(FUZZERS): $(B)/fuzzer/%: $(B)/tests/fuzz/fuzz_%.o $(COMMON_O) $(B)/liblacuna.a
 	@mkdir -p $(@D)
-	$(CXX) -fsanitize=address,undefined,fuzzer $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(call SAY,LD)
+	$(Q)$(CXX) -fsanitize=address,undefined,fuzzer $(LDFLAGS) -o $@ $^ $(LIBS)
 fuzz-run: $(FUZZERS)
 	@for f in $(if $(T),$(B)/fuzzer/$(T),$(FUZZERS)); do n=$${f##*/}; mkdir -p $(B)/corpus/$$n; echo "fuzz $$n"; \
 	  $$f -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -malloc_limit_mb=1024 -print_final_stats=1 -artifact_prefix=$(B)/corpus/$$n- $(B)/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
