@@ -188,6 +188,7 @@ int rpc_score(const json_t *params, rpc_score_params *p, char *err, size_t err_s
         json_get_real(params, "alpha0", 0, 1, &p->opt.alpha0, err, err_size) < 0 ||
         get_u32(params, "orders", &p->opt.n_orders, err, err_size) < 0 ||
         get_u32(params, "spare", &p->opt.spare, err, err_size) < 0 ||
+        json_get_bool(params, "exact", &p->opt.exact, err, err_size) < 0 ||
         json_get_uint(params, "seed", INT64_MAX, &p->opt.seed, err, err_size) < 0 ||
         json_get_bool(params, "no_end", &p->opt.no_end, err, err_size) < 0 ||
         json_get_bool(params, "strict_context", &strict, err, err_size) < 0 || get_spans(params, p, err, err_size)) {

@@ -70,8 +70,40 @@ static void put_score(const score_options *o, const engine *e, const lacuna_scor
     put_line(&b);
 }
 
+/* Score a whole text: pieces of half a context each, every one given as much of what stands before it as fits. */
+static int score_whole(const engine *e, const buf *text, const lacuna_score_options *o, size_t context, lacuna_score_result *sum,
+                       buf *items, lacuna_error *err)
+{
+    lacuna_score_options s = *o;
+    s.exact = 1; /* a text is no hole: nothing ends it */
+    int64_t n = lacuna_encode(e->model, text->p, text->n, NULL, NULL, 0, err);
+    if (n < 0) return (int)n;
+    size_t *ends = xalloc((size_t)n, sizeof *ends), piece = context / 2, start = 0;
+    lacuna_token *ids = xalloc((size_t)n, sizeof *ids);
+    int64_t r = lacuna_encode(e->model, text->p, text->n, ids, ends, (size_t)n, err);
+    if ((size_t)n < context) piece = (size_t)n; /* it fits as a whole */
+    for (size_t i = piece - 1; r >= 0 && start < text->n; i += piece) {
+        const lacuna_score_result *one;
+        lacuna_span span = {start, i < (size_t)n ? ends[i] : text->n};
+        while (span.end < text->n && (text->p[span.end] & 0xC0) == 0x80) span.end++; /* byte tokens: not inside a character */
+        r = lacuna_score(e->session, text->p, span.end, &span, 1, &s, &one, err);
+        if (r < 0) break;
+        buf_add(items, (const char *)one->items, one->n * sizeof *one->items);
+        sum->n += one->n;
+        sum->logprob += one->logprob;
+        sum->bound += one->bound;
+        start = span.end;
+    }
+    sum->items = (const lacuna_score_item *)(const void *)items->p;
+    free(ends);
+    free(ids);
+    return r < 0 ? (int)r : 0;
+}
+
 static int score_text(const score_options *o, const char *path)
 {
+    lacuna_score_result whole = {0};
+    buf items = {0};
     buf text = {0};
     char why[512];
     lacuna_span *spans = NULL;
@@ -86,9 +118,14 @@ static int score_text(const score_options *o, const char *path)
     if (code == GO_ON && engine_open(&e, &o->e)) code = EXIT_FAILED;
     lacuna_score_options s = o->s;
     if (code == GO_ON && engine_tag(&e, &o->e, path, text.p, text.n, &s.tag)) code = EXIT_FAILED;
-    if (code == GO_ON && lacuna_score(e.session, text.p, text.n, spans, n, &s, &r, &err) < 0) code = engine_failed(&err);
+    int rc = code != GO_ON      ? 0
+             : o->ranges.n      ? lacuna_score(e.session, text.p, text.n, spans, n, &s, &r, &err)
+                                : score_whole(&e, &text, &s, o->e.context ? o->e.context : e.info->n_context, &whole, &items, &err);
+    if (!o->ranges.n) r = &whole;
+    if (rc < 0) code = engine_failed(&err);
     if (code == GO_ON) put_score(o, &e, r, spans, n), code = EXIT_DONE;
     engine_close(&e);
+    buf_free(&items);
     free(spans);
     buf_free(&text);
     return code;
@@ -202,6 +239,7 @@ int cmd_score(int argc, char **argv)
         OPT("seed", 0, ARG_U64, &o.s.seed, "S", "seed of the orders (default 0)"),
         OPT("no-end", 0, ARG_FLAG, &o.s.no_end, NULL, "do not score the <eom> that closes each part"),
         OPT_NUM("spare", 0, ARG_U32, &o.s.spare, "N", 1, 1000000, "slots each part has beyond its text (default 8)"),
+        OPT("exact", 0, ARG_FLAG, &o.s.exact, NULL, "the parts have no slot beyond their text, and no end is scored"),
         ENGINE_OPTS(&o.e),
         OPT("strict-context", 0, ARG_FLAG, &o.strict, NULL, "fail when the text does not fit (default: leave out what is far)"),
         OPT_END,

@@ -190,7 +190,8 @@ LACUNA_API void lacuna_session_free(lacuna_session *s);
 LACUNA_API size_t lacuna_session_size(const lacuna_session *s);
 
 /* Ask the running or next lacuna_step() or lacuna_score() on s to stop: it returns CANCELLED and the
- * request is over; the session stays usable.  The only call allowed from another thread. */
+ * request is over; the session stays usable.  Beginning a request forgets it.  The only call allowed from another
+ * thread. */
 LACUNA_API void lacuna_cancel(lacuna_session *s);
 
 /* ---- infilling ----------------------------------------------------------------------------- */
@@ -323,6 +324,7 @@ typedef struct {
     int drop_far;
     int no_end;         /* non-zero: do not score the <eom> that closes each hole */
     uint32_t spare;     /* slots each hole has beyond its text (what max_tokens leaves); 0: 8 */
+    int exact;          /* non-zero: the holes are exact (lacuna_hole): no slot beyond the text, no <eom> */
 } lacuna_score_options;
 #define LACUNA_SCORE_INIT sizeof(lacuna_score_options)
 
@@ -353,7 +355,7 @@ LACUNA_API int lacuna_score(lacuna_session *s, const char *text, size_t len, con
  * (NULL: drawn from opt as for lacuna_score).  The first n_given ranks of the order are context: not scored.
  * logprobs[n] by rank, 0 for the given ones; order_used[n], if not NULL, receives the first order; *bound, if
  * not NULL, the importance-weighted bound over opt->n_orders orders (order NULL) or the sum.  opt may be
- * NULL; tag, drop_far, no_end and spare are not used.  The mask index among ids is ARG. */
+ * NULL; tag, drop_far, no_end, spare and exact are not used.  The mask index among ids is ARG. */
 LACUNA_API int lacuna_score_ids(lacuna_session *s, const lacuna_token *ids, size_t n, const size_t *order,
                                 size_t n_given, const lacuna_score_options *opt, double *logprobs,
                                 size_t *order_used, double *bound, lacuna_error *err);

@@ -44,6 +44,7 @@ static int options(lacuna_score_options *o, const lacuna_score_options *given, l
     if (!o->n_orders) o->n_orders = 1;
     if (o->alpha0 == 0) o->alpha0 = 1;
     if (!o->spare) o->spare = DEFAULT_SPARE;
+    if (o->exact) o->spare = 0, o->no_end = 1;
     return 0;
 }
 

@@ -230,6 +230,17 @@ assert abs(d["bits_per_byte"]+d["logprob"]/math.log(2)/n)<1e-6 and "bound" not i
 t "score --range and --no-end" py '
 import json
 a,b=json.load(open("sr.out")),json.load(open("sn.out")); assert a["tokens"][0]["start"]==4 and b["tokens"][-1]["end"]==7 and len(a["tokens"])==len(b["tokens"])+1'
+"$lacuna" score --range 1:5-1:8 --exact --json plain.txt >sx.out
+t "score --exact has one slot a token" py '
+import json
+a,b=json.load(open("sx.out")),json.load(open("sn.out")); assert len(a["tokens"])==len(b["tokens"]) and a["logprob"]!=b["logprob"]'
+"$lacuna" score --json "$root/lib/net/net.c" >sl.out
+t "score of a text longer than the context: every byte once" py '
+import json
+d=json.load(open("sl.out")); n=0
+for x in d["tokens"]:
+    assert x["start"]==n; n=x["end"]
+assert n==len(open("'"$root"'/lib/net/net.c").read()) and len(d["tokens"])>2000'
 "$lacuna" score plain.txt | grep -q '^logprob  *-[0-9.]*$'; say $? "score in plain form"
 "$lacuna" score --orders 4 --seed 2 --json plain.txt | grep -q '"bound":-'; say $? "score --orders gives the bound"
 t "score --order random --alpha0 --spare --lang --context" "$lacuna" score --order random --alpha0 0.5 --spare 4 --lang prose --context 256 plain.txt
