@@ -209,7 +209,7 @@ typedef struct {
 typedef enum {
     LACUNA_ORDER_LEFT,       /* left to right, hole after hole */
     LACUNA_ORDER_RANDOM,     /* a random permutation, as published */
-    LACUNA_ORDER_STRIDE,     /* slots at a stride of `steps`, left to right (paper.md 1.10: block schedule) */
+    LACUNA_ORDER_STRIDE,     /* slots at a stride of `steps`, left to right (the block schedule of Eso-LM, appendix E.10) */
     LACUNA_ORDER_CONFIDENCE, /* highest probability of the most likely token first; runs all open slots */
     LACUNA_ORDER_MARGIN,     /* largest gap between the two most likely tokens first; runs all open slots */
     LACUNA_ORDER_ENTROPY     /* lowest entropy first, as many as keep the summed entropy under gamma */
