@@ -19,7 +19,7 @@ WARN     := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wpointer-arith -Wwrite-stri
 WARN_C   := $(WARN) -Wstrict-prototypes -Wmissing-prototypes
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 INCLUDE  := -Ilib/include -Ilib
-COMMON    = -D_POSIX_C_SOURCE=200809L -fPIC -fvisibility=hidden -ffp-contract=off -pthread $(if $(WERROR),-Werror) $(INCLUDE) $(CPPFLAGS)
+COMMON    = -D_POSIX_C_SOURCE=200809L -fPIC -fvisibility=hidden -ffp-contract=off -pthread $(if $(WERROR),-Werror) $(INCLUDE) $(DEFS) $(CPPFLAGS)
 ALL_C     = -std=c11 $(COMMON) $(WARN_C) $(CFLAGS) $(SANFLAGS)
 ALL_CXX   = -std=c++17 $(COMMON) $(WARN) $(CXXFLAGS) $(SANFLAGS)
 # `make V=1` shows the commands.
@@ -87,7 +87,7 @@ $(B)/%.o: %.cc
 # The only files compiled for more than the baseline CPU.
 $(B)/lib/kern/%_avx2.o:   ISA := -mavx2 -mfma -mf16c
 $(B)/lib/kern/%_avx512.o: ISA := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma -mf16c
-$(B)/lib/%.o: CPPFLAGS += -DLACUNA_BUILD
+$(B)/lib/%.o: DEFS := -DLACUNA_BUILD
 .PRECIOUS: $(B)/%.o
 
 # ---- set-up: installs only what is missing ----
@@ -108,6 +108,7 @@ headers:
 symbols: $(B)/liblacuna.a $(B)/liblacuna.so.0
 	@! nm -g --defined-only $(LIB_C:%.c=$(B)/%.o) | awk 'NF==3 && $$3 !~ /^(lacuna_|lac_|__odr_asan)/' | grep .
 	@! nm -D --defined-only $(B)/liblacuna.so.0 | awk 'NF==3 && $$2 != "A" && $$3 !~ /^(lacuna_|_init|_fini|__)/' | grep .
+	@nm -D --defined-only $(B)/liblacuna.so.0 | grep -q ' T lacuna_version$$' || { echo 'liblacuna.so.0 exports nothing'; exit 1; }
 	@! nm -u $(LIB_C:%.c=$(B)/%.o) | grep -wE '(_?exit|abort|_*(v|f|vf)?printf(_chk)?|puts|putchar|perror|signal|sigaction|rand|srand|strtok|setlocale|getenv|system)'
 # The set-up, and the main job on real input: one hole in one of this project's own files.
 demo: deps
@@ -145,6 +146,7 @@ install: all
 	$(if $(MODELS),install -m644 $(MODELS) $(DESTDIR)$(DATADIR)/lacuna)
 	for m in $(MAN); do d=$(DESTDIR)$(MANDIR)/man$${m##*.}; install -d $$d && install -m644 $$m $$d || exit 1; done
 	printf 'prefix=%s\nlibdir=%s\nincludedir=%s\n\nName: lacuna\nDescription: controllable infilling of code and prose by masked diffusion\nVersion: %s\nCflags: -I$${includedir}\nLibs: -L$${libdir} -llacuna\nLibs.private: %s -lstdc++\n' '$(PREFIX)' '$(LIBDIR)' '$(INCLUDEDIR)' '$(VERSION)' '$(LIBS)' > $(DESTDIR)$(LIBDIR)/pkgconfig/lacuna.pc
+	@[ -n '$(DESTDIR)' ] || ldconfig 2>/dev/null || true
 uninstall:
 	rm -f $(DESTDIR)$(INCLUDEDIR)/lacuna.h $(DESTDIR)$(LIBDIR)/liblacuna.* $(DESTDIR)$(LIBDIR)/pkgconfig/lacuna.pc $(DESTDIR)$(BINDIR)/lacuna
 	rm -f $(foreach m,$(MODELS),$(DESTDIR)$(DATADIR)/lacuna/$(notdir $(m))) $(foreach m,$(MAN),$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(m)))/$(notdir $(m)))

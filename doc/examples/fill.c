@@ -4,7 +4,7 @@
 int main(void)
 {
     const char text[] = "int add(int a, int b)\n{\n    return ;\n}\n";
-    lacuna_hole hole = {.span = {35, 35}, .max_tokens = 6};
+    lacuna_hole hole = {.span = {35, 35}, .max_tokens = 6, .one_line = 1};
     lacuna_infill_options opt = {LACUNA_INFILL_INIT, .tag = "c"};
     lacuna_model *m; lacuna_session *s = NULL; lacuna_error err; lacuna_text fill; const lacuna_event *ev;
     int r = lacuna_model_open(&m, "models/default/default.gguf", NULL, &err);

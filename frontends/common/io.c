@@ -20,8 +20,8 @@ static ssize_t read_some(int fd, char *p, size_t n)
 {
     for (;;) {
         ssize_t k = read(fd, p, n);
-        if (k >= 0 || (errno != EINTR && errno != EAGAIN)) return k;
-        if (errno == EAGAIN) poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, -1);
+        if (k >= 0 || errno != EAGAIN) return k; /* EINTR too: whoever catches a signal wants to stop */
+        poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, -1);
     }
 }
 

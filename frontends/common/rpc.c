@@ -182,7 +182,7 @@ int rpc_score(const json_t *params, rpc_score_params *p, char *err, size_t err_s
 {
     static const char *const orders[] = {"left", "random", NULL};
     int order = 0, strict = 0;
-    *p = (rpc_score_params){.opt = {LACUNA_SCORE_INIT}};
+    *p = (rpc_score_params){.opt = {LACUNA_SCORE_INIT, .alpha0 = 1}};
     if (get_text(params, &p->text, err, err_size) || get_names(params, &p->lang, &p->path, err, err_size) ||
         json_get_choice(params, "order", orders, &order, err, err_size) < 0 ||
         json_get_real(params, "alpha0", 0, 1, &p->opt.alpha0, err, err_size) < 0 ||
@@ -198,6 +198,7 @@ int rpc_score(const json_t *params, rpc_score_params *p, char *err, size_t err_s
     }
     p->opt.order = order ? LACUNA_ORDER_RANDOM : LACUNA_ORDER_LEFT;
     if (p->opt.n_orders > 1 && !json_object_get(params, "order")) p->opt.order = LACUNA_ORDER_RANDOM;
+    if (p->opt.alpha0 == 0) p->opt.order = LACUNA_ORDER_LEFT; /* no random slot */
     p->opt.drop_far = !strict;
     return 0;
 }

@@ -116,7 +116,8 @@ static int one_line(jsonl *j, const char *line, size_t n)
     size_t blank = 0;
     while (blank < n && (line[blank] == ' ' || line[blank] == '\t')) blank++;
     if (blank == n) return GO_ON;
-    json_t *o = json_loadb(line, n, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL | JSON_DECODE_ANY, &e);
+    json_t *o = json_loadb(line, n, JSON_ALLOW_NUL | JSON_DECODE_ANY, &e);
+    if (!o) o = json_loadb(line, n, JSON_ALLOW_NUL | JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, &e); /* integers beyond 64 bits */
     if (!o) {
         buf b = {0};
         buf_fmt(&b, "not JSON: %s", e.text);
@@ -147,7 +148,9 @@ int infill_jsonl(const infill_options *o, const char *path)
     else if (o->e.lang && engine_tag(&j.e, &o->e, NULL, "", 0, &tag)) code = EXIT_FAILED;
     while (code == GO_ON && (r = io_line(&in, &line, &n)) != IO_EOF) {
         j.line++;
-        if (r == IO_FAILED) {
+        if (r == IO_FAILED && engine_signal()) {
+            code = 128 + engine_signal();
+        } else if (r == IO_FAILED) {
             say("%s: %s", name, strerror(errno));
             code = EXIT_FAILED;
         } else {

@@ -150,7 +150,9 @@ static int run(const sample_options *o, const engine *e, const lacuna_infill_opt
     lacuna_token *ids = xalloc(length, sizeof *ids);
     for (size_t i = 0; i < length; i++) ids[i] = -1;
     double start = engine_ms();
-    int rc = lacuna_infill_ids(e->session, ids, length, opt, &err);
+    hole.exact = 1;
+    /* with a tag: a text that is one hole behind the tag */
+    int rc = opt->tag ? lacuna_infill(e->session, "", 0, &hole, 1, opt, &err) : lacuna_infill_ids(e->session, ids, length, opt, &err);
     view *v = NULL;
     if (rc >= 0 && o->stream && !o->json && view_possible()) v = view_open(e->model, e->session, "", 0, &hole, 1, o->pace);
     if (v) view_draw(v, NULL);
@@ -199,7 +201,7 @@ static int sample(const sample_options *o)
     }
     if (code == GO_ON) {
         opt.plan = p.order, opt.groups = p.groups, opt.n_groups = p.n_groups;
-        code = run_and_print(o, &e, &opt, p.n ? p.n : o->length ? o->length : e.info->n_context);
+        code = run_and_print(o, &e, &opt, p.n ? p.n : o->length ? o->length : e.info->n_context - (opt.tag != NULL));
     }
     engine_close(&e);
     free(p.order);

@@ -228,7 +228,7 @@ static int score_ids(const score_options *o)
 int cmd_score(int argc, char **argv)
 {
     static const char *const orders[] = {"left", "random", NULL};
-    score_options o = {.s = {LACUNA_SCORE_INIT}};
+    score_options o = {.s = {LACUNA_SCORE_INIT, .alpha0 = 1}};
     const arg_opt opts[] = {
         OPT("range", 0, ARG_LIST, &o.ranges, "L:C-L:C", "score this part given the rest; may be repeated (default: the whole text)"),
         OPT("ids", 0, ARG_TEXT, &o.ids, "FILE.json", "score {\"ids\":[...],\"order\":[rank -> position]} instead of a text"),
@@ -250,7 +250,7 @@ int cmd_score(int argc, char **argv)
     if (code == GO_ON && o.ids && (files.n || o.ranges.n)) code = cmd_usage("score", "--ids cannot be used with FILE or --range");
     if (code == GO_ON) {
         if (!o.order_seen && o.s.n_orders > 1) o.order = 1;
-        o.s.order = o.order ? LACUNA_ORDER_RANDOM : LACUNA_ORDER_LEFT;
+        o.s.order = o.order && o.s.alpha0 > 0 ? LACUNA_ORDER_RANDOM : LACUNA_ORDER_LEFT; /* no random slot: left to right */
         o.s.drop_far = !o.strict;
         code = o.ids ? score_ids(&o) : score_text(&o, files.n ? files.v[0] : NULL);
     }

@@ -6,6 +6,7 @@
  */
 #include "lacuna/view.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -42,12 +43,23 @@ int view_possible(void)
     return term_look(1).moves;
 }
 
+/* After a stop the terminal shows other things, and after a resize its rows lie elsewhere: the next picture is
+ * drawn whole, below. */
+static volatile sig_atomic_t away;
+
+static void on_continue(int sig)
+{
+    (void)sig;
+    away = 1;
+}
+
 view *view_open(const lacuna_model *m, lacuna_session *s, const char *text, size_t len, const lacuna_hole *holes,
                 size_t n_holes, unsigned pace)
 {
     view *v = xalloc(1, sizeof *v);
     *v = (view){.m = m, .s = s, .text = text, .len = len, .holes = holes, .n_holes = n_holes, .pace = pace};
     v->ages = xalloc(n_holes, sizeof *v->ages);
+    sigaction(SIGCONT, &(struct sigaction){.sa_handler = on_continue, .sa_flags = SA_RESTART}, NULL);
     return v;
 }
 
@@ -271,17 +283,21 @@ void view_draw(view *v, const lacuna_event *ev)
 {
     buf out = {0};
     term t = term_look(1);
-    int resized = v->n_shown && (t.cols != v->t.cols || t.rows != v->t.rows);
+    if (v->n_shown && (away || t.cols != v->t.cols || t.rows != v->t.rows)) {
+        free_rows(v->shown, v->n_shown);
+        v->shown = NULL, v->n_shown = 0;
+        buf_put(&out, "\r\n");
+    }
+    away = 0;
     v->t = t;
     age_holes(v, ev);
     compose(v);
     v->rows = NULL, v->n_rows = 0;
     crop(v, lay_out(v), t.rows - 1);
     if (v->n_shown) go_up(&out, v->n_shown < t.rows ? v->n_shown : t.rows);
-    if (resized) buf_put(&out, "\033[J");
     for (size_t i = 0; i < v->n_rows; i++) {
         if (i) buf_put(&out, "\r\n");
-        if (!resized && i < v->n_shown && equal(&v->rows[i], &v->shown[i])) continue;
+        if (i < v->n_shown && equal(&v->rows[i], &v->shown[i])) continue;
         buf_add(&out, v->rows[i].p, v->rows[i].n);
         buf_put(&out, "\033[K");
     }

@@ -77,6 +77,7 @@ struct lac_arena_block {
 };
 #define HEADER ((sizeof(lac_arena_block) + LAC_ALIGN - 1) & ~(size_t)(LAC_ALIGN - 1))
 #define FIRST_BLOCK ((size_t)16384) /* a small infill fits */
+#define KEEP_BLOCK ((size_t)4 << 20) /* kept from request to request */
 
 void *lac_arena_alloc(lac_arena *a, size_t size)
 {
@@ -124,6 +125,11 @@ void lac_arena_reset(lac_arena *a)
         drop_block(a, b);
     }
     a->head->next = NULL;
+    if (a->head->size > KEEP_BLOCK) { /* one huge request must not be paid for ever after */
+        drop_block(a, a->head);
+        a->head = NULL;
+        return;
+    }
     a->head->used = 0;
     ASAN_POISON_MEMORY_REGION((char *)a->head + HEADER, a->head->size);
 }

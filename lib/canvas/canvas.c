@@ -5,8 +5,7 @@
 #include "base/err.h"
 #include "base/utf8.h"
 
-#define BYTES_A_POSITION 32 /* no more text than this is tokenised for a position of a window: the longest tokens
-                               are runs of 24 blanks */
+#define COUNTED ((size_t)1 << 20) /* of a text up to this long a message says by how many tokens exactly it is too long */
 
 int lac_canvas_check(const char *text, size_t len, const lacuna_span *span, size_t n, lacuna_error *err)
 {
@@ -123,12 +122,15 @@ int lac_canvas_text(lac_canvas *c, const lac_canvas_want *w, lac_arena *arena, l
     *c = (lac_canvas){.n_holes = w->n_holes};
     stretch *s = lac_arena_array(arena, w->n_holes + 1, sizeof *s);
     if (!s) return lac_nomem(err, "canvas");
-    size_t middle = 0, last = w->n_holes, bytes = 0, fixed = w->tag >= 0;
+    size_t middle = 0, last = w->n_holes, bytes = 0, fixed = w->tag >= 0, longest = lac_tok_longest(w->tok);
     for (size_t i = 0; i <= last; i++) {
         size_t start = i ? w->span[i - 1].end : 0, end = i < last ? w->span[i].start : w->len;
         s[i] = (stretch){.text = w->text + start, .len = end - start};
         bytes += end - start;
-        if (w->drop_far && (i == 0 || i == last)) crop_far(&s[i], w->limit * BYTES_A_POSITION, i == 0);
+        if (w->drop_far && (i == 0 || i == last)) crop_far(&s[i], w->limit * longest, i == 0);
+        if (s[i].len > COUNTED && s[i].len > w->limit * longest)
+            return lac_err(err, LACUNA_E_LIMIT, 0, "the text is at least %zu tokens too long: %zu bytes, and there are %zu positions",
+                           s[i].len / longest - w->limit + 1, s[i].len, w->limit);
         int r = tokenise(&s[i], w->tok, arena, err);
         if (r) return r;
         if (i && i < last) middle += s[i].n;

@@ -28,7 +28,7 @@
  * field is set by the _INIT macro; zero means default for every other field.  A function that can
  * fail returns 0 (or a positive count or answer) and on failure a negative lacuna_code, with *err
  * filled where err is not NULL.  What comes back through **out is the caller's to free; what comes
- * back as a const pointer belongs to the handle.  The library keeps no global state, prints
+ * back as a const pointer belongs to the handle.  A handle argument is never NULL, but for the _free functions.  The library keeps no global state, prints
  * nothing, never exits, and touches neither signals, locale nor environment.
  */
 #ifndef LACUNA_H
@@ -190,7 +190,7 @@ LACUNA_API void lacuna_session_free(lacuna_session *s);
 LACUNA_API size_t lacuna_session_size(const lacuna_session *s);
 
 /* Ask the running or next lacuna_step() or lacuna_score() on s to stop: it returns CANCELLED and the
- * request is over; the session stays usable.  Beginning a request forgets it.  The only call allowed from another
+ * request is over; the session stays usable.   The only call allowed from another
  * thread. */
 LACUNA_API void lacuna_cancel(lacuna_session *s);
 
@@ -228,7 +228,8 @@ typedef void (*lacuna_logits_fn)(void *ctx, size_t step, size_t slot, const floa
 typedef struct {
     size_t size;          /* LACUNA_INFILL_INIT */
     uint32_t max_tokens;  /* slots of holes that do not say; 0: 24 */
-    double alpha0;        /* share of slots given to the diffusion phase, [0, 1]; 0: all one at a time */
+    double alpha0;        /* share of slots given to the diffusion phase, [0, 1]; 0: all one at a time, left to right,
+                             whatever the order: set 1 for an order of your choice */
     uint32_t steps;       /* T of the diffusion phase; 0: as many as there are diffusion slots */
     lacuna_order order;   /* of the diffusion phase; the sequential phase is left to right */
     lacuna_rule rule;
@@ -237,7 +238,7 @@ typedef struct {
     uint32_t top_k;       /* keep the k most likely; 0: all */
     double top_p;         /* keep the smallest set with more mass than p; 0 and 1: all */
     double min_p;         /* drop tokens below min_p times the most likely; 0: none */
-    uint64_t seed;        /* same request, seed and model file: same text */
+    uint64_t seed;        /* same request, seed, model file and kernel table: same text */
     const char *tag;      /* kind of text, one of the model's tags; NULL: the caller does not know */
     int drop_far;         /* non-zero: context too long is cut far from the holes; zero: LIMIT */
     const size_t *plan;   /* explicit order: plan[rank] = slot (slots of all holes in text order); or NULL */
@@ -272,7 +273,8 @@ typedef struct {
     lacuna_text text;   /* bytes of the token; empty for <eom> */
     double logprob;     /* ln p of the token under the model (temperature 1, nothing cut; mask and control
                            tokens excluded), given all that was revealed in earlier steps */
-    double prob;        /* probability with which it was drawn from the filtered distribution; 1 for argmax */
+    double prob;        /* probability with which it was drawn from the filtered distribution (that of the line feed,
+                           where one ended a one_line hole); 1 for argmax */
     double entropy;     /* of the model's distribution at the slot, nats */
 } lacuna_reveal;
 

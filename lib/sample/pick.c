@@ -123,7 +123,7 @@ lac_pick lac_pick_token(const float *logits, size_t v, const uint8_t *flags, uin
         n = lac_pick_cut(room, n, cut);
         double top = maximum(room, n), total = mass(room, n, top), race = -INFINITY;
         for (size_t i = 0; i < n; i++) {
-            double u = uniform ? uniform[room[i].token] : lac_u01(lac_rng_at(rng, draw << 32 | (uint32_t)room[i].token));
+            double u = uniform ? uniform[room[i].token] : lac_u01(lac_rng_at(rng, draw * v + (uint32_t)room[i].token));
             double score = room[i].value - log(-log(u));
             if (score > race || (score == race && room[i].token < out.token)) {
                 race = score;

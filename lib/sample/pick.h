@@ -47,7 +47,7 @@ size_t lac_pick_cut(lac_cand *c, size_t n, const lac_cut *cut);
 
 /* flags[v]: properties of each token.  deny: those not allowed here (LAC_TOKEN_NEVER is always denied).
  * room[v] is scratch.  Noise: -log(-log u) with u = uniform[token] if uniform is not NULL, else the number of
- * rng at index draw * 2^32 + token: a token's noise does not depend on what is cut. */
+ * rng at index draw * v + token: a token's noise does not depend on what is cut. */
 lac_pick lac_pick_token(const float *logits, size_t v, const uint8_t *flags, uint8_t deny, const lac_cut *cut,
                         const lac_rng *rng, uint64_t draw, const double *uniform, lac_cand *room);
 

@@ -36,9 +36,9 @@ static int settle(lac_request *q, lacuna_error *err)
     if (o->rule != LACUNA_RULE_INDEPENDENT && o->rule != LACUNA_RULE_PAPER) return bad(err, "rule is unknown: it", o->rule);
     if (o->steps > 1000000) return bad(err, "steps must be at most 1000000; it", o->steps);
     if (!o->plan != !o->groups) return lac_err(err, LACUNA_E_ARG, 0, "plan and groups go together");
-    if (o->order != LACUNA_ORDER_LEFT && o->alpha0 == 0) o->alpha0 = 1;
     if (!o->gamma) o->gamma = DEFAULT_GAMMA;
-    if (!o->max_tokens) o->max_tokens = DEFAULT_TOKENS;
+    q->sized = o->max_tokens != 0;
+    if (!q->sized) o->max_tokens = DEFAULT_TOKENS;
     if (o->temperature < COLDEST) o->temperature = 0;
     q->cut = (lac_cut){o->temperature, o->top_k, o->top_p, o->min_p};
     q->noise = lac_rng_make(o->seed, LAC_RNG_TOKEN);
@@ -75,11 +75,8 @@ static int prepare(lacuna_session *s, lacuna_error *err)
 {
     lac_request *q = &s->req;
     lac_arena *a = &s->arena;
-    size_t S = q->canvas.n_slots, holes = q->canvas.n_holes, n = q->canvas.n_context + 2 * S, longest = 0;
-    for (uint32_t i = 0; s->model->tok && i < s->model->info.n_vocab; i++) {
-        size_t len = lac_tok_bytes(s->model->tok, (int32_t)i).len;
-        if (len > longest) longest = len;
-    }
+    size_t S = q->canvas.n_slots, holes = q->canvas.n_holes, n = q->canvas.n_context + 2 * S;
+    size_t longest = s->model->tok ? lac_tok_longest(s->model->tok) : 0;
     bool ok = (q->token = lac_arena_array(a, S, sizeof *q->token)) && (q->deny = lac_arena_array(a, S, 1)) &&
               (q->min = lac_arena_array(a, holes, sizeof *q->min)) && (q->end = lac_arena_array(a, holes, sizeof *q->end)) &&
               (q->pending = lac_arena_array(a, S, sizeof *q->pending)) && (q->asked = lac_arena_array(a, S, sizeof *q->asked)) &&
@@ -111,7 +108,6 @@ static int begin(lacuna_session *s, const lacuna_infill_options *options, lacuna
 {
     lac_arena_reset(&s->arena);
     s->req = (lac_request){0};
-    atomic_store(&s->cancel, false);
     int r = lac_session_options(&s->req.opt, sizeof s->req.opt, options, "infill", err);
     return r ? r : settle(&s->req, err);
 }
@@ -122,7 +118,7 @@ static int size_holes(lac_request *q, const lacuna_hole *hole, size_t n, size_t 
     for (size_t i = 0; i < n; i++) {
         slots[i] = hole[i].max_tokens ? hole[i].max_tokens : q->opt.max_tokens;
         span[i] = hole[i].span;
-        if (hole[i].exact && !hole[i].max_tokens)
+        if (hole[i].exact && !hole[i].max_tokens && !q->sized)
             return lac_err(err, LACUNA_E_ARG, span[i].start, "hole %zu is to have exactly max_tokens tokens, and max_tokens is 0", i);
         if (hole[i].min_tokens > slots[i])
             return lac_err(err, LACUNA_E_ARG, span[i].start, "hole %zu wants at least %u tokens and at most %zu", i,
@@ -164,7 +160,8 @@ static int begin_ids(lacuna_session *s, const lacuna_token *ids, size_t n, const
     lac_request *q = &s->req;
     int r = begin(s, options, err);
     if (r) return r;
-    for (size_t i = 0; i < n; i++)
+    if (q->opt.tag) return lac_err(err, LACUNA_E_ARG, 0, "a tag is for texts: put its token among the ids");
+    for (size_t i = 0; i < n && i < s->limit; i++) /* more are refused by the canvas */
         if (ids[i] >= 0 && (uint32_t)ids[i] >= s->model->info.n_vocab)
             return lac_err(err, LACUNA_E_ARG, i, "id %d at %zu is outside the vocabulary of %u", (int)ids[i], i, (unsigned)s->model->info.n_vocab);
     if ((r = lac_canvas_ids(&q->canvas, ids, n, s->limit, &s->arena, err))) return r;

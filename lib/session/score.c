@@ -8,6 +8,7 @@
 #include "session/session.h"
 
 #define DEFAULT_SPARE 8
+#define COUNTED ((size_t)1 << 20) /* bytes; longer spans that cannot fit are refused unread */
 
 /* Slots that are scored, in text order, and the room to score them in. */
 typedef struct {
@@ -104,14 +105,15 @@ typedef struct {
     size_t *n, *slots;
 } filled;
 
-static int encode_spans(filled *f, const lacuna_model *m, const char *text, const lacuna_span *span, size_t n, uint32_t spare,
+static int encode_spans(filled *f, const lacuna_model *m, const char *text, const lacuna_span *span, size_t n, uint32_t spare, size_t limit,
                         lac_arena *a, lacuna_error *err)
 {
     bool ok = (f->token = lac_arena_array(a, n, sizeof *f->token)) && (f->end = lac_arena_array(a, n, sizeof *f->end)) &&
               (f->n = lac_arena_array(a, n, sizeof *f->n)) && (f->slots = lac_arena_array(a, n, sizeof *f->slots));
     if (!ok) return lac_nomem(err, "score");
     for (size_t i = 0; i < n; i++) {
-        size_t len = span[i].end - span[i].start;
+        size_t len = span[i].end - span[i].start, most = limit * lac_tok_longest(m->tok);
+        if (len > COUNTED && len > most) return lac_err(err, LACUNA_E_LIMIT, span[i].start, "%zu bytes to score do not fit %zu positions", len, limit);
         f->token[i] = lac_arena_array(a, len, sizeof **f->token);
         f->end[i] = lac_arena_array(a, len, sizeof **f->end);
         if (!f->token[i] || !f->end[i]) return lac_nomem(err, "score");
@@ -165,7 +167,7 @@ int lacuna_score(lacuna_session *s, const char *text, size_t len, const lacuna_s
     lacuna_score_item *items;
     if (!res) return lac_nomem(err, "score");
     if ((r = lac_model_tag(m, o.tag, &tag, err))) return r;
-    if ((r = encode_spans(&f, m, text, span, n, o.spare, a, err))) return r;
+    if ((r = encode_spans(&f, m, text, span, n, o.spare, s->limit, a, err))) return r;
     lac_canvas_want want = {m->tok, text, len, span, f.slots, n, tag, s->limit, o.drop_far != 0};
     if ((r = lac_canvas_text(&c, &want, a, err))) return r;
     if ((r = list_items(&j, &items, &f, &c, span, eom, o.n_orders, a, err))) return r;

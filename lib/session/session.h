@@ -31,6 +31,7 @@ typedef struct {
     bool active;               /* a step may be called */
     bool loaded;               /* the context is in the cache */
     bool ids;                  /* begun by lacuna_infill_ids */
+    bool sized;                /* the caller gave max_tokens */
     lacuna_infill_options opt; /* with defaults filled in */
     lac_cut cut;
     lac_rng noise;

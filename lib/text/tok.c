@@ -154,6 +154,14 @@ void lac_tok_free(lac_tok *t)
 
 uint32_t lac_tok_vocab(const lac_tok *t) { return t->n; }
 
+size_t lac_tok_longest(const lac_tok *t)
+{
+    size_t longest = 0;
+    for (uint32_t i = 0; i < t->n; i++)
+        if (t->at[i + 1] - t->at[i] - 1 > longest) longest = t->at[i + 1] - t->at[i] - 1;
+    return longest;
+}
+
 static lacuna_text text_of(const lac_tok *t, int32_t id)
 {
     return (lacuna_text){t->bytes + t->at[id], t->at[id + 1] - t->at[id] - 1};

@@ -19,6 +19,7 @@ int lac_tok_open(lac_tok **out, const void *blob, size_t size, const char *name,
 void lac_tok_free(lac_tok *t); /* NULL is allowed */
 
 uint32_t lac_tok_vocab(const lac_tok *t);
+size_t lac_tok_longest(const lac_tok *t);                       /* bytes of the longest token */
 lacuna_text lac_tok_bytes(const lac_tok *t, int32_t id);        /* empty for control tokens and ids out of range */
 int32_t lac_tok_find(const lac_tok *t, const char *piece);      /* id of a control piece such as "<eom>", or -1 */
 const char *lac_tok_control(const lac_tok *t, int32_t id);      /* name of a control (or unknown) piece, NULL for others */

@@ -18,12 +18,13 @@ static void begin_kind(lacuna_session *s, int kind, uint64_t seed)
     static const lacuna_order order[] = {LACUNA_ORDER_LEFT, LACUNA_ORDER_RANDOM, LACUNA_ORDER_STRIDE, LACUNA_ORDER_CONFIDENCE, LACUNA_ORDER_MARGIN,
                                          LACUNA_ORDER_ENTROPY};
     const lacuna_hole hole[2] = {{.span = {61, 73}, .max_tokens = 7}, {.span = {100 + (size_t)kind, 120}, .max_tokens = 9}};
-    lacuna_infill_options opt = {LACUNA_INFILL_INIT, .order = order[kind % 6], .alpha0 = kind % 3 * 0.5, .rule = kind & 1 ? LACUNA_RULE_PAPER : 0,
+    lacuna_infill_options opt = {LACUNA_INFILL_INIT, .order = order[kind % 6], .alpha0 = (kind % 3 + 1) / 3.0, .rule = kind & 1 ? LACUNA_RULE_PAPER : 0,
                                  .steps = kind & 2 ? 5 : 0, .temperature = kind & 4 ? 0 : 0.9, .top_p = 0.95, .seed = seed, .tag = kind & 1 ? "c" : NULL};
     lacuna_error err;
     int r;
     if (kind == 7) {
         lacuna_token ids[40];
+        opt.tag = NULL;
         for (int i = 0; i < 40; i++) ids[i] = i % 3 ? -1 : 100 + i;
         r = lacuna_infill_ids(s, ids, 40, &opt, &err);
     } else r = lacuna_infill(s, text, LEN, hole + (kind == 5), kind == 5 ? 1 : 2, &opt, &err);
@@ -254,7 +255,7 @@ static void cancel_stops_a_score(void **state)
     lacuna_session_free(s);
 }
 
-/* A cancel before a step is that step's; one before lacuna_infill was for what came before. */
+/* A cancel is for the next step or score, whatever begins in between. */
 static void cancel_is_for_the_next_step(void **state)
 {
     lacuna_model *m = *state;
@@ -273,6 +274,8 @@ static void cancel_is_for_the_next_step(void **state)
     assert_int_equal(lacuna_score(s, text, LEN, &(lacuna_span){40, 70}, 1, NULL, &res, &err), LACUNA_E_CANCELLED);
     assert_int_equal(lacuna_score(s, text, LEN, &(lacuna_span){40, 70}, 1, NULL, &res, &err), 0);
     lacuna_cancel(s);
+    begin_kind(s, 0, 1);
+    assert_int_equal(lacuna_step(s, &ev, &err), LACUNA_E_CANCELLED);
     begin_kind(s, 0, 1);
     assert_int_equal(run_steps(s, &r, &err), 0);
     lacuna_session_free(s);

@@ -45,7 +45,10 @@ static void holes_that_make_no_sense(void **state)
     refused(text, LEN, HOLES({.span = {5, LEN + 1}}), LEN + 1, "the text has 69");
     refused(text, LEN, HOLES({.span = {SIZE_MAX, SIZE_MAX}}), UINT64_MAX, "the text has 69");
     refused(text, LEN, NULL, 0, &o, LACUNA_E_ARG, 0, "no hole");
+    o.max_tokens = 0;
     refused(text, LEN, HOLES({.span = {5, 9}, .exact = 1}), 5, "exactly max_tokens");
+    o = some();
+    assert_int_equal(lacuna_infill(ses, text, LEN, &(lacuna_hole){.span = {5, 9}, .exact = 1}, 1, &o, NULL), 0); /* the request's 6 */
     refused(text, LEN, HOLES({.span = {5, 9}, .max_tokens = 3, .min_tokens = 4}), 5, "at least 4 tokens and at most 3");
     refused(text, LEN, HOLES({.span = {5, 9}, .min_tokens = 7}), 5, "at least 7 tokens and at most 6");
     const char wide[] = "a\xC3\xA4 \xE2\x82\xAC \xF0\x9F\x98\x80 b"; /* 2, 3 and 4 bytes at 1, 4 and 8 */

@@ -406,7 +406,7 @@ static void drawn_orders_are_uniform(void **state)
     lacuna_token ids[S] = {-1, -1, -1, -1};
     for (size_t i = 0; i < S * S; i++) prob[i] = i / S == i % S ? 0 : 1.0 / (S * (S - 1));
     for (uint64_t seed = 0; seed < RUNS; seed++) {
-        lacuna_infill_options o = {LACUNA_INFILL_INIT, .order = LACUNA_ORDER_RANDOM, .steps = 1000, .seed = seed};
+        lacuna_infill_options o = {LACUNA_INFILL_INIT, .order = LACUNA_ORDER_RANDOM, .alpha0 = 1, .steps = 1000, .seed = seed};
         size_t slot[S], n = 0;
         const lacuna_event *ev;
         assert_int_equal(lacuna_infill_ids(ses, ids, S, &o, NULL), 0);
