@@ -217,6 +217,19 @@ fails "--greedy with --temp" 2 "exclude" "$lacuna" sample --greedy --temp 1
 fails "--logits that cannot be written" 1 "nodir/x: No such file" "$lacuna" sample --length 2 --logits nodir/x
 fails "--length beyond the context" 1 "" "$lacuna" sample --length 100000000
 
+"$lacuna" sample --alpha0 0 --length 16 --ids --json >a0.out
+t "sample --alpha0 0 is one slot a pass" py 'import json; assert json.load(open("a0.out"))["nfe"]==16'
+"$lacuna" sample --lang py --length 24 --seed 5 >l1; "$lacuna" sample --lang prose --length 24 --seed 5 >l2
+cmp -s l1 l2; [ $? -eq 1 ]; say $? "sample --lang tells the kind of text"
+echo '{"task_id":5,"big":12345678901234567,"prompt":"a = ","suffix":"","nfe":1}' | "$lacuna" infill --jsonl --max-tokens 2 >again.out
+t "jsonl: a name that is there is replaced, the others stay" py '
+import json; d=json.load(open("again.out")); assert d["task_id"]==5 and d["big"]==12345678901234567 and d["nfe"]!=1 or d["nfe"] in (1,2) and "5.0" not in open("again.out").read()'
+grep -q '"task_id":5,' again.out; say $? "jsonl: integers stay integers"
+t "infill --jsonl stops at the first SIGINT" py '
+import signal,subprocess,sys,time
+p=subprocess.Popen(["'"$lacuna"'","infill","--jsonl"],stdin=subprocess.PIPE,stdout=subprocess.PIPE,preexec_fn=lambda: signal.signal(signal.SIGINT,signal.SIG_DFL))
+p.stdin.write(b"{\"prompt\":\"a\",\"suffix\":\"b\"}\n"); p.stdin.flush(); p.stdout.readline()
+p.send_signal(signal.SIGINT); assert p.wait(60)==130'
 # ---- score --------------------------------------------------------------------------------------
 "$lacuna" score --json plain.txt >sc.out
 t "score: tokens cover the text and sum to the total" py '
