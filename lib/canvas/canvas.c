@@ -5,8 +5,6 @@
 #include "base/err.h"
 #include "base/utf8.h"
 
-#define COUNTED ((size_t)1 << 20) /* of a text up to this long a message says by how many tokens exactly it is too long */
-
 int lac_canvas_check(const char *text, size_t len, const lacuna_span *span, size_t n, lacuna_error *err)
 {
     size_t end = 0;
@@ -128,7 +126,7 @@ int lac_canvas_text(lac_canvas *c, const lac_canvas_want *w, lac_arena *arena, l
         s[i] = (stretch){.text = w->text + start, .len = end - start};
         bytes += end - start;
         if (w->drop_far && (i == 0 || i == last)) crop_far(&s[i], w->limit * longest, i == 0);
-        if (s[i].len > COUNTED && s[i].len > w->limit * longest)
+        if (s[i].len > LAC_CANVAS_COUNTED && s[i].len > w->limit * longest)
             return lac_err(err, LACUNA_E_LIMIT, 0, "the text is at least %zu tokens too long: %zu bytes, and there are %zu positions",
                            s[i].len / longest - w->limit + 1, s[i].len, w->limit);
         int r = tokenise(&s[i], w->tok, arena, err);

@@ -29,6 +29,10 @@ typedef struct {
     size_t dropped;      /* bytes of text that are not in the context */
 } lac_canvas;
 
+/* Of a text up to so many bytes a message says by how many tokens exactly it is too long; a longer one that cannot fit
+ * is refused unread. */
+#define LAC_CANVAS_COUNTED ((size_t)1 << 20)
+
 /* What a text is to become. */
 typedef struct {
     const lac_tok *tok;

@@ -8,7 +8,6 @@
 #include "session/session.h"
 
 #define DEFAULT_SPARE 8
-#define COUNTED ((size_t)1 << 20) /* bytes; longer spans that cannot fit are refused unread */
 
 /* Slots that are scored, in text order, and the room to score them in. */
 typedef struct {
@@ -113,7 +112,7 @@ static int encode_spans(filled *f, const lacuna_model *m, const char *text, cons
     if (!ok) return lac_nomem(err, "score");
     for (size_t i = 0; i < n; i++) {
         size_t len = span[i].end - span[i].start, most = limit * lac_tok_longest(m->tok);
-        if (len > COUNTED && len > most) return lac_err(err, LACUNA_E_LIMIT, span[i].start, "%zu bytes to score do not fit %zu positions", len, limit);
+        if (len > LAC_CANVAS_COUNTED && len > most) return lac_err(err, LACUNA_E_LIMIT, span[i].start, "%zu bytes to score do not fit %zu positions", len, limit);
         f->token[i] = lac_arena_array(a, len, sizeof **f->token);
         f->end[i] = lac_arena_array(a, len, sizeof **f->end);
         if (!f->token[i] || !f->end[i]) return lac_nomem(err, "score");
