@@ -68,6 +68,19 @@ static int get_u32(const json_t *o, const char *key, uint32_t *out, char *err, s
     return r;
 }
 
+/* A field that is not understood is refused: a misspelt setting must not be silently the default. */
+static int only_known(const json_t *o, const char *const *known, char *err, size_t err_size)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)o, key, value) {
+        size_t i = 0;
+        while (known[i] && strcmp(known[i], key)) i++;
+        if (!known[i]) return snprintf(err, err_size, "%.60s: no such field", key), -1;
+    }
+    return 0;
+}
+
 /* start and end; a hole that says only start is an insertion. */
 static int get_span(const json_t *o, lacuna_span *s, char *err, size_t err_size)
 {
@@ -97,7 +110,9 @@ static int get_names(const json_t *params, const char **lang, const char **path,
 
 static int get_hole(const json_t *o, lacuna_hole *h, char *err, size_t err_size)
 {
+    static const char *const known[] = {"start", "end", "max_tokens", "min_tokens", "exact", "one_line", NULL};
     if (!json_is_object(o)) return snprintf(err, err_size, "expected an object"), -1;
+    if (only_known(o, known, err, err_size)) return -1;
     if (get_span(o, &h->span, err, err_size)) return -1;
     if (get_u32(o, "max_tokens", &h->max_tokens, err, err_size) < 0) return -1;
     if (get_u32(o, "min_tokens", &h->min_tokens, err, err_size) < 0) return -1;
@@ -146,16 +161,16 @@ static int get_sampler(const json_t *o, lacuna_infill_options *opt, char *err, s
 
 int rpc_infill(const json_t *params, rpc_infill_params *p, char *err, size_t err_size)
 {
+    static const char *const known[] = {"text", "holes", "lang", "path", "max_tokens", "steps", "top_k", "alpha0", "gamma", "temperature",
+                                        "top_p", "min_p", "seed", "order", "rule", "strict_context", "stream", NULL};
     *p = (rpc_infill_params){.opt = {LACUNA_INFILL_INIT}, .stream = 1};
-    if (get_text(params, &p->text, err, err_size) || get_holes(params, p, err, err_size) ||
+    if (only_known(params, known, err, err_size) || get_text(params, &p->text, err, err_size) || get_holes(params, p, err, err_size) ||
         get_names(params, &p->lang, &p->path, err, err_size) || get_sampler(params, &p->opt, err, err_size) ||
         json_get_bool(params, "stream", &p->stream, err, err_size) < 0) {
         free(p->holes);
         p->holes = NULL;
         return RPC_PARAMS;
     }
-    for (size_t i = 0; i < p->n_holes; i++)
-        if (!p->holes[i].max_tokens) p->holes[i].max_tokens = p->opt.max_tokens;
     return 0;
 }
 
@@ -182,8 +197,11 @@ int rpc_score(const json_t *params, rpc_score_params *p, char *err, size_t err_s
 {
     static const char *const orders[] = {"left", "random", NULL};
     int order = 0, strict = 0;
+    static const char *const known[] = {"text", "spans", "lang", "path", "order", "alpha0", "orders", "spare", "exact", "seed", "no_end",
+                                        "strict_context", NULL};
     *p = (rpc_score_params){.opt = {LACUNA_SCORE_INIT, .alpha0 = 1}};
-    if (get_text(params, &p->text, err, err_size) || get_names(params, &p->lang, &p->path, err, err_size) ||
+    p->opt.exact = !json_object_get(params, "spans"); /* a whole text is no hole: nothing ends it */
+    if (only_known(params, known, err, err_size) || get_text(params, &p->text, err, err_size) || get_names(params, &p->lang, &p->path, err, err_size) ||
         json_get_choice(params, "order", orders, &order, err, err_size) < 0 ||
         json_get_real(params, "alpha0", 0, 1, &p->opt.alpha0, err, err_size) < 0 ||
         get_u32(params, "orders", &p->opt.n_orders, err, err_size) < 0 ||
