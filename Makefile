@@ -113,9 +113,9 @@ symbols: $(B)/liblacuna.a $(B)/liblacuna.so.0
 # The set-up, and the main job on real input: one hole in one of this project's own files.
 demo: deps
 	@$(MAKE) --no-print-directory all
-	@echo "A function of lib/base/mem.c has lost its body; lacuna fills it in, seeing both sides:"
-	@echo "    lacuna infill --stream --pace 60 --range 68:5-68:38 lib/base/mem.c"
-	@$(B)/lacuna infill --stream --pace 60 --range 68:5-68:38 --only -v lib/base/mem.c
+	@echo "Line 79 of lib/kern/quant.c has lost the rest of its loop; lacuna fills it in, seeing both sides:"
+	@echo "    lacuna infill --stream --pace 80 --one-line --range 79:24-79:48 lib/kern/quant.c"
+	@$(B)/lacuna infill --stream --pace 80 --one-line --range 79:24-79:48 --only lib/kern/quant.c
 bench: all $(BENCHES)
 	@for b in $(BENCHES); do $$b || exit 1; done
 FUZZ_SECONDS ?= 60

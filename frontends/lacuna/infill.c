@@ -236,7 +236,7 @@ int cmd_infill(int argc, char **argv)
         OPT_SEEN("marker", 0, ARG_TEXT, &o.marker, "STR", "text that stands for a hole", &o.marker_seen),
         OPT("at", 0, ARG_LIST, &o.at, "LINE:COL", "insert here (from 1, COL in bytes); may be repeated"),
         OPT("range", 0, ARG_LIST, &o.ranges, "L:C-L:C", "replace from the first place up to before the second; may be repeated"),
-        OPT_NUM("max-tokens", 0, ARG_U32, &o.s.o.max_tokens, "N", 1, 4294967295.0, "tokens a hole may get (default 24)"),
+        OPT_NUM("max-tokens", 0, ARG_U32, &o.s.o.max_tokens, "N", 1, 4294967295.0, "tokens a hole may get (default 16)"),
         OPT("min-tokens", 0, ARG_U32, &o.min_tokens, "N", "tokens a hole gets at least"),
         OPT("exact", 0, ARG_FLAG, &o.exact, NULL, "exactly --max-tokens tokens"),
         OPT("one-line", 0, ARG_FLAG, &o.one_line, NULL, "no line feed in a fill"),

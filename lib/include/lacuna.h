@@ -227,7 +227,7 @@ typedef void (*lacuna_logits_fn)(void *ctx, size_t step, size_t slot, const floa
 
 typedef struct {
     size_t size;          /* LACUNA_INFILL_INIT */
-    uint32_t max_tokens;  /* slots of holes that do not say; 0: 24 */
+    uint32_t max_tokens;  /* slots of holes that do not say; 0: 16 */
     double alpha0;        /* share of slots given to the diffusion phase, [0, 1]; 0: all one at a time, left to right,
                              whatever the order: set 1 for an order of your choice */
     uint32_t steps;       /* T of the diffusion phase; 0: as many as there are diffusion slots */

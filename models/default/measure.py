@@ -3,7 +3,7 @@
 
     measure.py [--lacuna build/last/lacuna] [--cases models/default/heldout.jsonl] [--limit N] -- [infill options]
 
-Length is unknown to the model: a hole gets as many slots as --max-tokens says (24 by default) and ends by
+Length is unknown to the model: a hole gets as many slots as --max-tokens says (16 by default) and ends by
 <eom>.  Prints TSV: kind, class, cases, exact, edit similarity (1 - Levenshtein / longer), passes a fill, and the exact
 likelihood of the true text left to right, <eom> included, as bits per byte.
 """
