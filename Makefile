@@ -114,8 +114,8 @@ symbols: $(B)/liblacuna.a $(B)/liblacuna.so.0
 demo: deps
 	@$(MAKE) --no-print-directory all
 	@echo "Line 79 of lib/kern/quant.c has lost the rest of its loop; lacuna fills it in, seeing both sides:"
-	@echo "    lacuna infill --stream --pace 80 --one-line --range 79:24-79:48 lib/kern/quant.c"
-	@$(B)/lacuna infill --stream --pace 80 --one-line --range 79:24-79:48 --only lib/kern/quant.c
+	@echo "    lacuna infill --stream --pace 80 --one-line --range 79:23-79:48 lib/kern/quant.c"
+	@$(B)/lacuna infill --stream --pace 80 --one-line --range 79:23-79:48 --only lib/kern/quant.c
 bench: all $(BENCHES)
 	@for b in $(BENCHES); do $$b || exit 1; done
 FUZZ_SECONDS ?= 60
