@@ -37,6 +37,7 @@ struct lac_tok {
     size_t size;             /* of this allocation */
     lac_spm *spm;
     uint32_t n;              /* tokens */
+    size_t longest;          /* bytes of the longest of them */
     int32_t of_byte[256];    /* byte -> its byte token */
     uint32_t *at;            /* [n + 1] offsets in bytes */
     unsigned char *kind;     /* [n] PLAIN, CONTROL (also unknown) or BYTE */
@@ -137,6 +138,8 @@ int lac_tok_open(lac_tok **out, const void *blob, size_t size, const char *name,
     uint32_t at = 0;
     for (uint32_t i = 0; i < n; i++) at = fill_token(t, i, at);
     t->at[n] = at;
+    for (uint32_t i = 0; i < n; i++)
+        if (t->at[i + 1] - t->at[i] - 1 > t->longest) t->longest = t->at[i + 1] - t->at[i] - 1;
     *out = t;
     return 0;
 fail:
@@ -154,13 +157,7 @@ void lac_tok_free(lac_tok *t)
 
 uint32_t lac_tok_vocab(const lac_tok *t) { return t->n; }
 
-size_t lac_tok_longest(const lac_tok *t)
-{
-    size_t longest = 0;
-    for (uint32_t i = 0; i < t->n; i++)
-        if (t->at[i + 1] - t->at[i] - 1 > longest) longest = t->at[i + 1] - t->at[i] - 1;
-    return longest;
-}
+size_t lac_tok_longest(const lac_tok *t) { return t->longest; }
 
 static lacuna_text text_of(const lac_tok *t, int32_t id)
 {
