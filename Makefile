@@ -11,9 +11,13 @@ CXXFLAGS ?= -O2 -g
 PKG_CONFIG ?= pkg-config
 
 # ---- what must be on the machine (Debian 12 names) ----
-DEPS := gcc g++ make pkg-config binutils libc6-dev libjansson-dev libxxhash-dev libsentencepiece-dev libcmocka-dev python3
+DEPS := gcc g++ make pkg-config binutils libc6-dev libjansson-dev libxxhash-dev libsentencepiece-dev libtree-sitter-dev libopenblas-dev libcmocka-dev python3
+MPI_DEPS := libopenmpi-dev openmpi-bin
 FUZZ_DEPS := clang libclang-rt-14-dev
-LIBS := -lsentencepiece -ljansson -lxxhash -lpthread -lm
+LIBS := -lsentencepiece -ltree-sitter -ljansson -lxxhash -ldl -lpthread -lm
+# Training is an archive of its own.  `make MPI=1` lets ranks train together.
+MPI_CFLAGS := $(if $(MPI),-DLAC_MPI $(shell mpicc --showme:compile))
+TRAIN_LIBS := -lopenblas $(if $(MPI),$(shell mpicc --showme:link))
 
 WARN     := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wpointer-arith -Wwrite-strings
 WARN_C   := $(WARN) -Wstrict-prototypes -Wmissing-prototypes
@@ -27,9 +31,11 @@ Q := $(if $(V),,@)
 SAY = $(if $(V),,@printf '  %-4s %s\n' $(1) $(patsubst $(B)/%,%,$@))
 # One object tree per set of flags: switching SAN or CC needs no clean, and never mixes objects.
 BUILD ?= build
-B     := $(BUILD)/$(shell printf %s '$(CC) $(CXX) $(CPPFLAGS) $(CFLAGS) $(CXXFLAGS) $(LDFLAGS) $(SAN) $(WERROR)' | cksum | cut -d' ' -f1)
+B     := $(BUILD)/$(shell printf %s '$(CC) $(CXX) $(CPPFLAGS) $(CFLAGS) $(CXXFLAGS) $(LDFLAGS) $(SAN) $(WERROR) $(MPI)' | cksum | cut -d' ' -f1)
 
-LIB_C   := $(sort $(wildcard lib/*/*.c))
+TRAIN_C := $(sort $(wildcard lib/train/*.c lib/kern/gemm*.c lib/kern/grad*.c))
+TRAIN_O := $(TRAIN_C:%.c=$(B)/%.o)
+LIB_C   := $(filter-out $(TRAIN_C),$(sort $(wildcard lib/*/*.c)))
 LIB_CC  := $(sort $(wildcard lib/*/*.cc))
 LIB_O   := $(LIB_C:%.c=$(B)/%.o) $(LIB_CC:%.cc=$(B)/%.o)
 CLI_C   := $(sort $(wildcard frontends/common/*.c frontends/lacuna/*.c))
@@ -48,10 +54,14 @@ EXAMPLES := $(EXAMPLE_C:%.c=$(B)/%)
 HDRS    := $(filter-out lib/include/%,$(sort $(wildcard lib/*/*.h)))
 MAN     := $(sort $(wildcard doc/man/*.[1-9]))
 
-all: $(B)/liblacuna.a $(B)/liblacuna.so.0 $(B)/lacuna
+all: $(B)/liblacuna.a $(B)/liblacuna.so.0 $(B)/liblacuna_train.a $(B)/lacuna
 	@ln -sfn $(notdir $(B)) $(BUILD)/last
 
 $(B)/liblacuna.a: $(LIB_O)
+	$(call SAY,AR)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+$(B)/liblacuna_train.a: $(TRAIN_O)
 	$(call SAY,AR)
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
@@ -60,9 +70,9 @@ $(B)/liblacuna.so.0: $(LIB_O) lib/liblacuna.map
 	$(Q)$(CXX) -shared -Wl,-soname,liblacuna.so.0 -Wl,--version-script=lib/liblacuna.map $(if $(SAN),,-Wl,-z,defs) $(SANFLAGS) $(LDFLAGS) -o $@ $(LIB_O) $(LIBS)
 # Frontends and examples see the public header and nothing else of lib/.
 $(B)/frontends/%.o $(B)/doc/examples/%: INCLUDE := -Ilib/include -Ifrontends
-$(B)/lacuna: $(CLI_O) $(B)/liblacuna.a
+$(B)/lacuna: $(CLI_O) $(B)/liblacuna_train.a $(B)/liblacuna.a
 	$(call SAY,LD)
-	$(Q)$(CXX) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CXX) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(TRAIN_LIBS) $(LIBS)
 $(B)/doc/examples/%: doc/examples/%.c $(B)/liblacuna.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_C) -MMD -MP -c -o $@.o $<
@@ -73,9 +83,9 @@ $(B)/tests/%: INCLUDE := -Ilib/include -Ilib -Ifrontends -Itests
 $(FUZZ): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(COMMON_O) $(B)/liblacuna.a
 	$(call SAY,LD)
 	$(Q)$(CXX) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
-$(TESTS) $(BENCHES): $(B)/tests/%: $(B)/tests/%.o $(TESTLIB_O) $(COMMON_O) $(B)/liblacuna.a
+$(TESTS) $(BENCHES): $(B)/tests/%: $(B)/tests/%.o $(TESTLIB_O) $(COMMON_O) $(B)/liblacuna_train.a $(B)/liblacuna.a
 	$(call SAY,LD)
-	$(Q)$(CXX) $(SANFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS)
+	$(Q)$(CXX) $(SANFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(TRAIN_LIBS) $(LIBS)
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call SAY,CC)
@@ -87,12 +97,14 @@ $(B)/%.o: %.cc
 # The only files compiled for more than the baseline CPU.
 $(B)/lib/kern/%_avx2.o:   ISA := -mavx2 -mfma -mf16c
 $(B)/lib/kern/%_avx512.o: ISA := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma -mf16c
+$(B)/lib/kern/%_avx512bf16.o: ISA := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512bf16 -mfma -mf16c
 $(B)/lib/%.o: DEFS := -DLACUNA_BUILD
+$(B)/lib/train/%.o $(B)/frontends/lacuna/%.o $(B)/tests/%.o: CPPFLAGS += $(MPI_CFLAGS)
 .PRECIOUS: $(B)/%.o
 
 # ---- set-up: installs only what is missing ----
 deps:
-	@sh tests/lint/deps.sh $(DEPS)
+	@sh tests/lint/deps.sh $(DEPS) $(if $(MPI),$(MPI_DEPS))
 
 # ---- checks ----
 check: deps
@@ -101,15 +113,15 @@ check-run: all $(TESTS) $(FUZZ) $(EXAMPLES) lint
 	@LACUNA_BUILD_DIR=$(B) sh tests/lint/run.sh $(B) '$(TESTS)' '$(TEST_SH)' '$(FUZZ)'
 lint: layers headers symbols
 layers:
-	@awk -f tests/lint/layers.awk lib/LAYERS $(LIB_C) $(LIB_CC) $(HDRS)
+	@awk -f tests/lint/layers.awk lib/LAYERS $(LIB_C) $(LIB_CC) $(TRAIN_C) $(HDRS)
 headers:
-	@for h in lib/include/lacuna.h $(HDRS); do echo "#include \"$${h#lib/}\"" | sed 's,include/,,' | $(CC) $(ALL_C) -x c -fsyntax-only - || exit 1; done
-	@echo '#include "lacuna.h"' | $(CXX) -std=c++17 -Wall -Wextra -Wpedantic -Ilib/include -x c++ -fsyntax-only -
-symbols: $(B)/liblacuna.a $(B)/liblacuna.so.0
-	@! nm -g --defined-only $(LIB_C:%.c=$(B)/%.o) | awk 'NF==3 && $$3 !~ /^(lacuna_|lac_|__odr_asan)/' | grep .
+	@for h in lib/include/lacuna.h lib/include/lacuna_train.h $(HDRS); do echo "#include \"$${h#lib/}\"" | sed 's,include/,,' | $(CC) $(ALL_C) -x c -fsyntax-only - || exit 1; done
+	@echo '#include "lacuna_train.h"' | $(CXX) -std=c++17 -Wall -Wextra -Wpedantic -Ilib/include -x c++ -fsyntax-only -
+symbols: $(B)/liblacuna.a $(B)/liblacuna.so.0 $(B)/liblacuna_train.a
+	@! nm -g --defined-only $(LIB_C:%.c=$(B)/%.o) $(TRAIN_O) | awk 'NF==3 && $$3 !~ /^(lacuna_|lac_|__odr_asan)/' | grep .
 	@! nm -D --defined-only $(B)/liblacuna.so.0 | awk 'NF==3 && $$2 != "A" && $$3 !~ /^(lacuna_|_init|_fini|__)/' | grep .
 	@nm -D --defined-only $(B)/liblacuna.so.0 | grep -q ' T lacuna_version$$' || { echo 'liblacuna.so.0 exports nothing'; exit 1; }
-	@! nm -u $(LIB_C:%.c=$(B)/%.o) | grep -wE '(_?exit|abort|_*(v|f|vf)?printf(_chk)?|puts|putchar|perror|signal|sigaction|rand|srand|strtok|setlocale|getenv|system)'
+	@! nm -u $(LIB_C:%.c=$(B)/%.o) $(TRAIN_O) | grep -wE '(_?exit|abort|_*(v|f|vf)?printf(_chk)?|puts|putchar|perror|signal|sigaction|rand|srand|strtok|setlocale|getenv|system)'
 # The set-up, and the main job on real input: one hole in one of this project's own files.
 demo: deps
 	@$(MAKE) --no-print-directory all
@@ -131,14 +143,14 @@ fuzz-run: $(FUZZERS)
 	@for f in $(if $(T),$(B)/fuzzer/$(T),$(FUZZERS)); do n=$${f##*/}; mkdir -p $(B)/corpus/$$n; echo "fuzz $$n"; \
 	  $$f -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -malloc_limit_mb=1024 -print_final_stats=1 -artifact_prefix=$(B)/corpus/$$n- $(B)/corpus/$$n tests/fuzz/corpus/$$n || exit 1; done
 stats:
-	@wc -l $(LIB_C) $(LIB_CC) $(HDRS) $(CLI_C) | sort -n
+	@wc -l $(LIB_C) $(LIB_CC) $(TRAIN_C) $(HDRS) $(CLI_C) | sort -n
 
 # ---- install ----
 MODELS := $(sort $(wildcard models/*/*.gguf))
 install: all
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(DATADIR)/lacuna
-	install -m644 lib/include/lacuna.h $(DESTDIR)$(INCLUDEDIR)
-	install -m644 $(B)/liblacuna.a $(DESTDIR)$(LIBDIR)
+	install -m644 lib/include/lacuna.h lib/include/lacuna_train.h $(DESTDIR)$(INCLUDEDIR)
+	install -m644 $(B)/liblacuna.a $(B)/liblacuna_train.a $(DESTDIR)$(LIBDIR)
 	install -m755 $(B)/liblacuna.so.0 $(DESTDIR)$(LIBDIR)/liblacuna.so.$(VERSION)
 	ln -sf liblacuna.so.$(VERSION) $(DESTDIR)$(LIBDIR)/liblacuna.so.0
 	ln -sf liblacuna.so.0 $(DESTDIR)$(LIBDIR)/liblacuna.so
@@ -148,7 +160,7 @@ install: all
 	printf 'prefix=%s\nlibdir=%s\nincludedir=%s\n\nName: lacuna\nDescription: controllable infilling of code and prose by masked diffusion\nVersion: %s\nCflags: -I$${includedir}\nLibs: -L$${libdir} -llacuna\nLibs.private: %s -lstdc++\n' '$(PREFIX)' '$(LIBDIR)' '$(INCLUDEDIR)' '$(VERSION)' '$(LIBS)' > $(DESTDIR)$(LIBDIR)/pkgconfig/lacuna.pc
 	@[ -n '$(DESTDIR)' ] || ldconfig 2>/dev/null || true
 uninstall:
-	rm -f $(DESTDIR)$(INCLUDEDIR)/lacuna.h $(DESTDIR)$(LIBDIR)/liblacuna.* $(DESTDIR)$(LIBDIR)/pkgconfig/lacuna.pc $(DESTDIR)$(BINDIR)/lacuna
+	rm -f $(DESTDIR)$(INCLUDEDIR)/lacuna.h $(DESTDIR)$(INCLUDEDIR)/lacuna_train.h $(DESTDIR)$(LIBDIR)/liblacuna.* $(DESTDIR)$(LIBDIR)/liblacuna_train.a $(DESTDIR)$(LIBDIR)/pkgconfig/lacuna.pc $(DESTDIR)$(BINDIR)/lacuna
 	rm -f $(foreach m,$(MODELS),$(DESTDIR)$(DATADIR)/lacuna/$(notdir $(m))) $(foreach m,$(MAN),$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(m)))/$(notdir $(m)))
 clean:
 	rm -rf $(BUILD)
@@ -161,4 +173,4 @@ help:
 	@echo 'make lint stats deps install uninstall clean    (PREFIX, DESTDIR, CC, CFLAGS)'
 .PHONY: help demo all deps check check-run lint layers headers symbols bench fuzz fuzz-run stats install uninstall clean
 .DELETE_ON_ERROR:
--include $(LIB_O:.o=.d) $(CLI_O:.o=.d) $(TESTS:=.d) $(FUZZ:=.d) $(BENCHES:=.d) $(TESTLIB_O:.o=.d) $(EXAMPLES:=.d)
+-include $(LIB_O:.o=.d) $(TRAIN_O:.o=.d) $(CLI_O:.o=.d) $(TESTS:=.d) $(FUZZ:=.d) $(BENCHES:=.d) $(TESTLIB_O:.o=.d) $(EXAMPLES:=.d)
