@@ -22,39 +22,46 @@ static int nomem(maker *k)
 
 /* ---- sources ---- */
 
-/* The source tensor called name, of shape [rows, cols] ([cols] for rows 0); NULL after a failure. */
-static const lac_st_tensor *source(maker *k, const char *name, size_t rows, size_t cols)
+/* "[3, 4]": what the file says, or what was expected. */
+static void say_shape(char out[128], const uint64_t *dim, uint32_t n)
 {
-    const lac_safetensors *st = k->im->st;
-    char prefixed[96], shape[128] = "";
-    if (k->failed) return NULL;
+    size_t at = 1;
+    strcpy(out, "[");
+    for (uint32_t i = 0; i < n && at < 100; i++) at += (size_t)snprintf(out + at, 128 - at, "%s%llu", i ? ", " : "", (unsigned long long)dim[i]);
+    snprintf(out + at, 128 - at, "]");
+}
+
+int lac_import_find(const lac_st_tensor **out, const lac_safetensors *st, const char *name, size_t rows, size_t cols, const char *by,
+                    lacuna_error *err)
+{
+    char prefixed[96], is[128], want[128];
     const lac_st_tensor *t = lac_safetensors_find(st, name);
     if (!t) {
         snprintf(prefixed, sizeof prefixed, "backbone.%s", name);
         t = lac_safetensors_find(st, prefixed);
     }
-    if (!t) {
-        k->failed = lac_err(k->err, LACUNA_E_FORMAT, 0, "%s: no tensor '%s'", st->name, name);
-        return NULL;
-    }
+    if (!t) return lac_err(err, LACUNA_E_FORMAT, 0, "%s: no tensor '%s'", st->name, name);
     bool fits = t->n_dims == (rows ? 2u : 1u) && t->dim[t->n_dims - 1] == cols && (!rows || t->dim[0] == rows);
     if (!fits) {
-        for (uint32_t i = 0; i < t->n_dims && strlen(shape) < sizeof shape - 24; i++) {
-            size_t at = strlen(shape);
-            snprintf(shape + at, sizeof shape - at, "%s%llu", i ? ", " : "", (unsigned long long)t->dim[i]);
-        }
-        char want[64];
-        if (rows) snprintf(want, sizeof want, "%zu, %zu", rows, cols);
-        else snprintf(want, sizeof want, "%zu", cols);
-        k->failed = lac_err(k->err, LACUNA_E_FORMAT, t->at, "%s: tensor '%s' has the shape [%s], by %.60s it is [%s]", st->name, name,
-                            shape, k->im->config->name, want);
-        return NULL;
+        say_shape(is, t->dim, t->n_dims);
+        say_shape(want, (const uint64_t[]){rows ? rows : cols, cols}, rows ? 2 : 1);
+        return lac_err(err, LACUNA_E_FORMAT, t->at, "%s: tensor '%s' has the shape %s, by %.60s it is %s", st->name, name, is, by, want);
     }
     if (t->type == LAC_ST_OTHER) {
-        k->failed = lac_err(k->err, LACUNA_E_FORMAT, t->at, "%s: tensor '%s' has no type of F32, F16, BF16, F64", st->name, name);
-        return NULL;
+        return lac_err(err, LACUNA_E_FORMAT, t->at, "%s: tensor '%s' has no type of F32, F16, BF16, F64", st->name, name);
     }
-    k->used[t - st->tensor] = true;
+    *out = t;
+    return 0;
+}
+
+/* The source tensor called name, of shape [rows, cols] ([cols] for rows 0); NULL after a failure. */
+static const lac_st_tensor *source(maker *k, const char *name, size_t rows, size_t cols)
+{
+    const lac_st_tensor *t;
+    if (k->failed) return NULL;
+    k->failed = lac_import_find(&t, k->im->st, name, rows, cols, k->im->config->name, k->err);
+    if (k->failed) return NULL;
+    k->used[t - k->im->st->tensor] = true;
     if (cols > k->im->line_size) k->im->line_size = cols;
     return t;
 }
@@ -210,14 +217,14 @@ static bool is_buffer(const char *name)
     return n >= m && !strcmp(name + n - m, tail);
 }
 
-static void refuse_leftovers(maker *k)
+int lac_import_leftovers(const lac_safetensors *st, const bool *used, const char *by, lacuna_error *err)
 {
-    const lac_safetensors *st = k->im->st;
-    for (size_t i = 0; i < st->n_tensors && !k->failed; i++) {
-        if (k->used[i] || is_buffer(st->tensor[i].name.bytes)) continue;
-        k->failed = lac_err(k->err, LACUNA_E_FORMAT, st->tensor[i].at, "%s: tensor '%s' has no place in the architecture that %.60s describes",
-                            st->name, lac_say_name(st->tensor[i].name).s, k->im->config->name);
+    for (size_t i = 0; i < st->n_tensors; i++) {
+        if (used[i] || is_buffer(st->tensor[i].name.bytes)) continue;
+        return lac_err(err, LACUNA_E_FORMAT, st->tensor[i].at, "%s: tensor '%s' has no place in the architecture that %.60s describes",
+                       st->name, lac_say_name(st->tensor[i].name).s, by);
     }
+    return 0;
 }
 
 int lac_import_open(lac_import *im, const lac_safetensors *st, const lac_config *config, const lacuna_allocator *mem,
@@ -229,7 +236,7 @@ int lac_import_open(lac_import *im, const lac_safetensors *st, const lac_config 
     if (!k.used || !im->tensor) nomem(&k);
     else if (config->hp.variant == LAC_HOUSE) make_house(&k);
     else make_official(&k);
-    refuse_leftovers(&k);
+    if (!k.failed) k.failed = lac_import_leftovers(st, k.used, config->name, err);
     if (!k.failed) im->line = lac_arena_array(&im->arena, im->line_size, sizeof *im->line);
     if (!k.failed && !im->line) nomem(&k);
     lac_mem_free(mem, k.used, st->n_tensors + 1);

@@ -44,6 +44,14 @@ int lac_import_open(lac_import *im, const lac_safetensors *st, const lac_config 
                     lacuna_error *err);
 void lac_import_close(lac_import *im);
 
+/* The tensor called name, or "backbone." and name, of shape [rows, cols] ([cols] for rows 0) and of a float type.  by: for
+ * messages, what asks for the shape.  FORMAT. */
+int lac_import_find(const lac_st_tensor **out, const lac_safetensors *st, const char *name, size_t rows, size_t cols, const char *by,
+                    lacuna_error *err);
+
+/* FORMAT for a tensor that was not used [st->n_tensors] and is no buffer. */
+int lac_import_leftovers(const lac_safetensors *st, const bool *used, const char *by, lacuna_error *err);
+
 /* Row `row` of a matrix, or a whole vector (row 0): cols floats. */
 void lac_import_row(lac_import *im, const lac_import_tensor *t, size_t row, float *out);
 
