@@ -105,9 +105,13 @@ $(B)/lib/train/%.o $(B)/frontends/lacuna/%.o $(B)/tests/%.o: CPPFLAGS += $(MPI_C
 # ---- set-up: installs only what is missing ----
 deps:
 	@sh tests/lint/deps.sh $(DEPS) $(if $(MPI),$(MPI_DEPS))
+# Optional, by npm: tree-sitter grammars, one shared object each, whatever the flags.
+GRAMMARS := $(BUILD)/grammars
+grammars: deps
+	@sh tests/lint/grammars.sh $(GRAMMARS) tests/lint/grammars.txt
 
 # ---- checks ----
-check: deps
+check: grammars
 	@$(MAKE) --no-print-directory check-run
 check-run: all $(TESTS) $(FUZZ) $(EXAMPLES) lint
 	@LACUNA_BUILD_DIR=$(B) sh tests/lint/run.sh $(B) '$(TESTS)' '$(TEST_SH)' '$(FUZZ)'
@@ -156,11 +160,13 @@ install: all
 	ln -sf liblacuna.so.0 $(DESTDIR)$(LIBDIR)/liblacuna.so
 	install -m755 $(B)/lacuna $(DESTDIR)$(BINDIR)
 	$(if $(MODELS),install -m644 $(MODELS) $(DESTDIR)$(DATADIR)/lacuna)
+	@for g in $(GRAMMARS)/*.so; do [ ! -e $$g ] || { d=$(DESTDIR)$(LIBDIR)/lacuna/grammars; install -d $$d && install -m644 $$g $${g%.so}.LICENSE $$d; } || exit 1; done
 	for m in $(MAN); do d=$(DESTDIR)$(MANDIR)/man$${m##*.}; install -d $$d && install -m644 $$m $$d || exit 1; done
 	printf 'prefix=%s\nlibdir=%s\nincludedir=%s\n\nName: lacuna\nDescription: controllable infilling of code and prose by masked diffusion\nVersion: %s\nCflags: -I$${includedir}\nLibs: -L$${libdir} -llacuna\nLibs.private: %s -lstdc++\n' '$(PREFIX)' '$(LIBDIR)' '$(INCLUDEDIR)' '$(VERSION)' '$(LIBS)' > $(DESTDIR)$(LIBDIR)/pkgconfig/lacuna.pc
 	@[ -n '$(DESTDIR)' ] || ldconfig 2>/dev/null || true
 uninstall:
 	rm -f $(DESTDIR)$(INCLUDEDIR)/lacuna.h $(DESTDIR)$(INCLUDEDIR)/lacuna_train.h $(DESTDIR)$(LIBDIR)/liblacuna.* $(DESTDIR)$(LIBDIR)/liblacuna_train.a $(DESTDIR)$(LIBDIR)/pkgconfig/lacuna.pc $(DESTDIR)$(BINDIR)/lacuna
+	rm -rf $(DESTDIR)$(LIBDIR)/lacuna
 	rm -f $(foreach m,$(MODELS),$(DESTDIR)$(DATADIR)/lacuna/$(notdir $(m))) $(foreach m,$(MAN),$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $(m)))/$(notdir $(m)))
 clean:
 	rm -rf $(BUILD)
@@ -170,7 +176,7 @@ help:
 	@echo 'make check      install what is missing, build, and run all tests (SAN=address,undefined SAN=thread WERROR=1)'
 	@echo 'make bench      speed, as ratios measured in one run'
 	@echo 'make fuzz       each fuzzer for FUZZ_SECONDS (60); T=gguf for one'
-	@echo 'make lint stats deps install uninstall clean    (PREFIX, DESTDIR, CC, CFLAGS)'
-.PHONY: help demo all deps check check-run lint layers headers symbols bench fuzz fuzz-run stats install uninstall clean
+	@echo 'make lint stats deps grammars install uninstall clean    (PREFIX, DESTDIR, CC, CFLAGS)'
+.PHONY: help demo all deps grammars check check-run lint layers headers symbols bench fuzz fuzz-run stats install uninstall clean
 .DELETE_ON_ERROR:
 -include $(LIB_O:.o=.d) $(TRAIN_O:.o=.d) $(CLI_O:.o=.d) $(TESTS:=.d) $(FUZZ:=.d) $(BENCHES:=.d) $(TESTLIB_O:.o=.d) $(EXAMPLES:=.d)
