@@ -33,7 +33,13 @@ typedef struct lacuna_corpus lacuna_corpus;
 LACUNA_API int lacuna_corpus_open(lacuna_corpus **out, lacuna_model *m, lacuna_error *err);
 /* The same for a SentencePiece model file.  IO, FORMAT, NOMEM. */
 LACUNA_API int lacuna_corpus_open_tokenizer(lacuna_corpus **out, const char *path, lacuna_error *err);
+/* The same for the tokenizer inside a state file.  IO, FORMAT, NOMEM. */
+LACUNA_API int lacuna_corpus_open_state(lacuna_corpus **out, const char *path, lacuna_error *err);
+/* NULL is allowed. */
 LACUNA_API void lacuna_corpus_free(lacuna_corpus *c);
+
+/* How many kinds of text the tokenizer tells apart, and their names. */
+LACUNA_API size_t lacuna_corpus_tags(const lacuna_corpus *c, const char *const **tags);
 
 /* One document.  tag: kind of text, one of the tokenizer's; NULL: unknown.  ARG (no such tag), NOMEM. */
 LACUNA_API int lacuna_corpus_add_text(lacuna_corpus *c, const char *text, size_t len, const char *tag, lacuna_error *err);
@@ -54,8 +60,9 @@ typedef struct {
     lacuna_model *base;       /* house variant; NULL: none */
     const char *checkpoint;   /* safetensors of weights to start from (with config), or NULL */
     const char *config;       /* JSON of the network (as `lacuna convert` reads) for checkpoint and for a new network */
-    const char *resume;       /* state file: everything, options included, comes from there but threads, precision, kernel and
-                                 those below marked (r), where not zero; or NULL */
+    const char *resume;       /* state file: everything comes from there, options included, but for those marked (r) where they are not
+                                 zero, and for how it is computed; or NULL */
+    int new_corpus;           /* with resume: non-zero: the corpus may be another than the run had */
     const char *grammars;     /* folders with tree-sitter grammars, separated by ':'; NULL: holes from lines and runs only */
     /* objective */
     const char *objective;    /* "infill", "eso-b", "eso-a", "mdlm", "bd3", "ar", "fim"; NULL: infill */
@@ -71,7 +78,7 @@ typedef struct {
     double cut_share;         /* infill: holes cut at any byte; 0: 0.3, negative: none */
     /* batch and optimiser */
     uint32_t batch;           /* examples a step; 0: 16 */
-    uint32_t lanes;           /* sums of gradients kept apart; threads and ranks share them out; a power of two that divides batch; 0: 2 */
+    uint32_t lanes;           /* sums of gradients kept apart; threads and ranks share them out; a power of two that divides batch; 0: 4 */
     double lr, lr_muon;       /* (r) peaks; 0: 0.003 and 0.02; lr_muon negative: AdamW for all */
     double decay;             /* weight decay; 0: 0.01, negative: none */
     double clip;              /* 0: 1, negative: none */
@@ -99,13 +106,23 @@ typedef struct {
     double flops;             /* of this step: 6 an entry and parameter that it meets, and attention */
 } lacuna_train_report;
 
-/* c must outlive the trainer and may be NULL for resume-less inspection only.  ARG, IO, FORMAT, LIMIT, NOMEM. */
+/* c must outlive the trainer and stay as it is.  A state file knows how many tokens and documents its run had; another corpus is
+ * ARG without new_corpus.  ARG, IO, FORMAT, LIMIT, NOMEM. */
 LACUNA_API int lacuna_train_open(lacuna_trainer **out, const lacuna_corpus *c, const lacuna_train_options *opt, lacuna_error *err);
 LACUNA_API void lacuna_train_free(lacuna_trainer *t);
 
 /* One step of the optimiser.  1 with *rep filled; 0 when all steps are done; INTERNAL when the loss is not finite (the
  * weights are then those of before). */
 LACUNA_API int lacuna_train_step(lacuna_trainer *t, lacuna_train_report *rep, lacuna_error *err);
+
+/* How many steps the run has in all, from now on (0: no end).  The rate of a step depends on it only in the cool-down, so a
+ * run whose number of steps becomes known before that is the same run. */
+LACUNA_API void lacuna_train_set_steps(lacuna_trainer *t, uint64_t steps);
+
+/* What the run is set to: options with their defaults filled in, texts aside.  Valid while the trainer lives. */
+LACUNA_API const lacuna_train_options *lacuna_train_get_options(const lacuna_trainer *t);
+/* Steps done, and seen so far; without what a step reports.  As of a state file just after it was opened. */
+LACUNA_API void lacuna_train_get_report(const lacuna_trainer *t, lacuna_train_report *rep);
 
 /* Held-out loss of the objective over the first n examples of another corpus under a seed of its own (the same every time), with
  * the average of the weights if there is one.  Sharded over ranks.  rep->part, loss, bits_per_byte, targets. */

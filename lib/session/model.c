@@ -26,9 +26,9 @@ void lacuna_model_free(lacuna_model *m)
     if (m && atomic_fetch_sub(&m->refs, 1) == 1) destroy(m);
 }
 
-/* Control pieces that are not kinds of text. */
-static bool is_tag(const char *piece)
+bool lac_model_is_tag(const char *piece)
 {
+    /* control pieces that are not */
     static const char *const known[] = {"<pad>", "<unk>", "<bos>", "<eos>", "<s>", "</s>", "<mask>", "<eom>"};
     size_t n = strlen(piece);
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
@@ -71,7 +71,7 @@ static int copy_strings(lacuna_model *m, lacuna_error *err)
     size_t n_tags = 0, bytes = name.len + license.len + 2;
     for (uint32_t i = 0; m->tok && i < lac_tok_vocab(m->tok); i++) {
         const char *piece = lac_tok_control(m->tok, (int32_t)i);
-        if (piece && is_tag(piece)) n_tags++, bytes += strlen(piece);
+        if (piece && lac_model_is_tag(piece)) n_tags++, bytes += strlen(piece);
     }
     m->strings = lac_mem_zalloc(&m->mem, bytes);
     m->strings_bytes = bytes;
@@ -98,7 +98,7 @@ static int copy_strings(lacuna_model *m, lacuna_error *err)
     p += license.len + 1;
     for (uint32_t i = 0, k = 0; k < n_tags; i++) {
         const char *piece = lac_tok_control(m->tok, (int32_t)i);
-        if (!piece || !is_tag(piece)) continue;
+        if (!piece || !lac_model_is_tag(piece)) continue;
         m->tags[k] = p;
         m->tag_token[k++] = (int32_t)i;
         memcpy(p, piece + 1, strlen(piece) - 2);

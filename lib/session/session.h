@@ -88,6 +88,9 @@ void lac_session_note(lacuna_session *s, const int32_t *token, const int32_t *po
 /* Take the cancel flag down; CANCELLED if it was up. */
 int lac_session_cancelled(lacuna_session *s, lacuna_error *err);
 
+/* Is a control piece, "<...>", a kind of text? */
+bool lac_model_is_tag(const char *piece);
+
 /* Token of a tag name; -1 for NULL.  ARG for a name the model does not have. */
 int lac_model_tag(const lacuna_model *m, const char *tag, int32_t *out, lacuna_error *err);
 

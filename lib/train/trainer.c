@@ -62,10 +62,8 @@ double lac_tally_loss(const lac_tally *s, const lac_objective *o)
 double lac_tally_flops(const lac_tally *s, const lac_params *ps)
 {
     double body = 0, width = (double)ps->hp.heads * ps->hp.head_dim;
-    for (size_t l = 0; l < ps->hp.layers; l++) {
-        const lac_param_block *b = &ps->block[l];
-        body += (double)(ps->p[b->qkv].n + ps->p[b->out].n + ps->p[b->up].n + ps->p[b->down].n);
-    }
+    for (size_t i = 0; i < ps->n; i++)
+        if (ps->p[i].matrix) body += (double)ps->p[i].n;
     return 6 * body * s->entries + 6 * (double)ps->hp.vocab * ps->hp.width * s->targets + 12 * width * ps->hp.layers * s->pairs;
 }
 
