@@ -41,6 +41,9 @@ typedef struct {
                   float decay, float c1, float c2, size_t n);
 } lac_grad;
 
+/* The tables; NULL where the compiler does not aim at that CPU family.  Use lac_grad_pick. */
+extern const lac_grad *const lac_grad_ref, *const lac_grad_avx2, *const lac_grad_avx512, *const lac_grad_neon;
+
 /* The table called `name`, or the best this CPU has for NULL; NULL when the name is unknown or the CPU cannot run it. */
 const lac_grad *lac_grad_pick(const char *name);
 

@@ -1,0 +1,3 @@
+#include "kern/grad.h"
+
+const lac_grad *const lac_grad_neon = NULL;
