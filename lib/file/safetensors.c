@@ -113,58 +113,67 @@ static int check_places(context *c, const lac_safetensors *s)
     return r;
 }
 
-static int check_notes(context *c, const json_t *v)
+/* ---- tables ---- */
+
+static int check_notes(const lac_safetensors *s, const json_t *notes, lacuna_error *err)
 {
     const char *key;
-    json_t *x, *o = (json_t *)(uintptr_t)v;
-    bool ok = json_is_object(v);
+    json_t *x, *o = (json_t *)(uintptr_t)notes;
+    bool ok = !notes || json_is_object(notes);
     json_object_foreach(o, key, x) ok = ok && json_is_string(x);
-    return ok ? 0 : lac_err(c->err, LACUNA_E_FORMAT, 8, "%s: '__metadata__' is not an object of strings", c->name);
+    return ok ? 0 : lac_err(err, LACUNA_E_FORMAT, 8, "%s: '__metadata__' is not an object of strings", s->name);
 }
 
-/* Room for the tensors and their names. */
-static int make_tables(lac_safetensors *s, json_t *root, lacuna_error *err)
+/* Room for the tensors, the notes and their names. */
+static int make_tables(lac_safetensors *s, json_t *root, json_t *notes, lacuna_error *err)
 {
     const char *key;
     json_t *v;
-    size_t n = 0;
-    json_object_foreach(root, key, v)
-    {
-        if (!strcmp(key, "__metadata__")) continue;
-        s->names_size += strlen(key) + 1;
-        n++;
-    }
+    const size_t n = json_object_size(root) - (notes != NULL), n_notes = json_object_size(notes);
     if (!n) return lac_err(err, LACUNA_E_FORMAT, 8, "%s: there are no tensors", s->name);
     if (n > MAX_TENSORS) return lac_err(err, LACUNA_E_FORMAT, 8, "%s: %zu tensors, at most %d are read", s->name, n, MAX_TENSORS);
+    json_object_foreach(root, key, v) s->names_size += strlen(key) + 1;
+    json_object_foreach(notes, key, v) s->names_size += strlen(key) + 1 + json_string_length(v) + 1;
     s->names = lac_mem_alloc(&s->mem, s->names_size);
     s->tensor = lac_mem_zalloc(&s->mem, n * sizeof *s->tensor);
+    s->note = lac_mem_zalloc(&s->mem, n_notes * sizeof *s->note);
     if (s->tensor) s->n_tensors = n;
-    return s->names && s->tensor ? 0 : lac_nomem(err, "tensor table");
+    if (s->note) s->n_notes = n_notes;
+    return s->names && s->tensor && (s->note || !n_notes) ? 0 : lac_nomem(err, "tensor table");
+}
+
+/* Copy text to *to, which moves behind it; the copy. */
+static const char *keep(char **to, const char *text)
+{
+    const size_t size = strlen(text) + 1;
+    char *copy = memcpy(*to, text, size);
+    *to += size;
+    return copy;
 }
 
 static int parse_root(lac_safetensors *s, context *c, json_t *root)
 {
     const char *key;
-    json_t *v;
-    char *name;
+    json_t *v, *notes = json_object_get(root, "__metadata__");
     size_t i = 0;
     if (!json_is_object(root)) return lac_err(c->err, LACUNA_E_FORMAT, 8, "%s: the header is not an object", s->name);
-    int r = make_tables(s, root, c->err);
-    name = s->names;
+    int r = check_notes(s, notes, c->err);
+    if (!r) r = make_tables(s, root, notes, c->err);
+    if (r) return r;
+    char *to = s->names;
+    json_object_foreach(notes, key, v)
+    {
+        s->note[i].key = keep(&to, key);
+        s->note[i++].value = keep(&to, json_string_value(v));
+    }
+    i = 0;
     json_object_foreach(root, key, v)
     {
-        if (r) break;
-        if (!strcmp(key, "__metadata__")) {
-            r = check_notes(c, v);
-            continue;
-        }
-        size_t len = strlen(key);
-        memcpy(name, key, len + 1);
-        s->tensor[i].name = (lacuna_text){name, len};
-        name += len + 1;
-        r = parse_tensor(c, &s->tensor[i++], key, v);
+        if (!strcmp(key, "__metadata__")) continue;
+        s->tensor[i].name = (lacuna_text){keep(&to, key), strlen(key)};
+        if ((r = parse_tensor(c, &s->tensor[i++], key, v))) return r;
     }
-    return r ? r : check_places(c, s);
+    return check_places(c, s);
 }
 
 static int parse(lac_safetensors *s, const uint8_t *p, uint64_t size, lacuna_error *err)
@@ -214,6 +223,7 @@ int lac_safetensors_open(lac_safetensors *s, const char *path, const lacuna_allo
 void lac_safetensors_close(lac_safetensors *s)
 {
     lac_mem_free(&s->mem, s->tensor, s->n_tensors * sizeof *s->tensor);
+    lac_mem_free(&s->mem, s->note, s->n_notes * sizeof *s->note);
     lac_mem_free(&s->mem, s->names, s->names_size);
     lac_map_close(&s->map);
     *s = (lac_safetensors){0};
@@ -223,6 +233,13 @@ const lac_st_tensor *lac_safetensors_find(const lac_safetensors *s, const char *
 {
     for (size_t i = 0; i < s->n_tensors; i++)
         if (!strcmp(s->tensor[i].name.bytes, name)) return &s->tensor[i];
+    return NULL;
+}
+
+const char *lac_safetensors_note(const lac_safetensors *s, const char *key)
+{
+    for (size_t i = 0; i < s->n_notes; i++)
+        if (!strcmp(s->note[i].key, key)) return s->note[i].value;
     return NULL;
 }
 
@@ -250,5 +267,19 @@ void lac_safetensors_read(const lac_st_tensor *t, uint64_t first, size_t n, doub
         case LAC_ST_BF16: memcpy(&h, t->data + 2 * k, 2), w = (uint32_t)h << 16, memcpy(&f, &w, 4), out[i] = (double)f; break;
         case LAC_ST_OTHER: out[i] = NAN; break;
         }
+    }
+}
+
+void lac_safetensors_read_f32(const lac_st_tensor *t, uint64_t first, size_t n, float *out)
+{
+    double line[256];
+    if (t->type == LAC_ST_F32) {
+        memcpy(out, t->data + 4 * first, 4 * n);
+        return;
+    }
+    for (size_t at = 0; at < n; at += sizeof line / sizeof *line) {
+        const size_t left = n - at, k = left < sizeof line / sizeof *line ? left : sizeof line / sizeof *line;
+        lac_safetensors_read(t, first + at, k, line);
+        for (size_t i = 0; i < k; i++) out[at + i] = (float)line[i];
     }
 }

@@ -26,7 +26,9 @@ typedef struct {
 typedef struct {
     lac_st_tensor *tensor;
     size_t n_tensors;
-    char *names;         /* names_size bytes */
+    struct lac_st_note { const char *key, *value; } *note; /* [n_notes] "__metadata__"; in the table's own memory */
+    size_t n_notes;
+    char *names;         /* names_size bytes: names of tensors, notes */
     size_t names_size;
     lac_map map;         /* open when lac_safetensors_close is to unmap */
     char name[96];       /* base name of the path, for messages */
@@ -45,5 +47,11 @@ const lac_st_tensor *lac_safetensors_find(const lac_safetensors *s, const char *
 
 /* Elements [first, first + n) as double (exact).  They must exist and the type must not be OTHER. */
 void lac_safetensors_read(const lac_st_tensor *t, uint64_t first, size_t n, double *out);
+
+/* The same as float: the nearest. */
+void lac_safetensors_read_f32(const lac_st_tensor *t, uint64_t first, size_t n, float *out);
+
+/* The text at key of "__metadata__"; NULL: absent.  Lives as long as s. */
+const char *lac_safetensors_note(const lac_safetensors *s, const char *key);
 
 #endif

@@ -13,7 +13,6 @@
 
 #define GAP ((size_t)16)        /* tensors begin at multiples of a cache line */
 #define STREAM 0x7374617274u    /* of random numbers: "start" */
-#define CHUNK 512               /* doubles on the stack */
 
 /* ---- layout ---- */
 
@@ -156,16 +155,6 @@ void lac_params_init(const lac_params *ps, uint64_t seed, float *w)
 
 /* ---- from a checkpoint ---- */
 
-static void read_tensor(const lac_st_tensor *t, size_t n, float *out)
-{
-    double line[CHUNK];
-    for (size_t at = 0; at < n; at += CHUNK) {
-        size_t k = n - at < CHUNK ? n - at : CHUNK;
-        lac_safetensors_read(t, at, k, line);
-        for (size_t i = 0; i < k; i++) out[at + i] = (float)line[i];
-    }
-}
-
 int lac_params_read(const lac_params *ps, const char *safetensors, float *w, lacuna_error *err)
 {
     static const char by[] = "the configuration";
@@ -183,7 +172,7 @@ int lac_params_read(const lac_params *ps, const char *safetensors, float *w, lac
     if (!r) memset(w, 0, ps->total * sizeof *w);
     for (size_t i = 0; !r && i < ps->n; i++) { /* all are there: w is whole or as it was */
         r = lac_import_find(&t, &st, ps->p[i].name, ps->p[i].rows, ps->p[i].cols, by, err);
-        if (!r) read_tensor(t, ps->p[i].n, w + ps->p[i].at);
+        if (!r) lac_safetensors_read_f32(t, 0, ps->p[i].n, w + ps->p[i].at);
     }
     lac_mem_free(&ps->mem, used, st.n_tensors * sizeof *used);
     lac_safetensors_close(&st);
