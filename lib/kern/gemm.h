@@ -1,7 +1,7 @@
 /* Products of large matrices, for training: one table per way of computing them.
  *
  *   name     operands  where
- *   "bf16"   BF16      AVX512-BF16: packed panels, 6 x 64 tiles, sums in float32
+ *   "bf16"   BF16      AVX512-BF16: packed panels, 6 x 64 tiles, sums in float32; subnormal numbers count as 0
  *   "blas"   float32   OpenBLAS sgemm
  *   "ref"    float32   three nested loops, sums in double
  *
@@ -26,6 +26,9 @@ typedef struct {
     void (*run)(bool ta, bool tb, size_t m, size_t n, size_t k, const void *A, size_t lda, const void *B, size_t ldb,
                 bool add, float *C, size_t ldc);
 } lac_gemm;
+
+/* The tables; NULL where the compiler cannot make it.  Use lac_gemm_pick. */
+extern const lac_gemm *const lac_gemm_ref, *const lac_gemm_blas, *const lac_gemm_bf16;
 
 /* The table called `name`, or the fastest this CPU has for NULL; NULL when the name is unknown, the CPU cannot run
  * it, or it was left out of the build. */
