@@ -1,59 +1,10 @@
 /* The kernels for AVX-512 (F, BW, VL, DQ): 16 lanes, 32 registers. */
 #include "kern/kern.h"
 
-#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512DQ__) && defined(__FMA__) && defined(__F16C__)
-#include <immintrin.h>
+#include "kern/vec_avx512.h"
 
-#define VEC_LANES 16
+#ifdef VEC_LANES
 #define VEC_TILE 6 /* 6 x 4 sums, 6 of x, 1 of w: 31 registers */
-#define VEC_NAME "avx512"
-
-typedef __m512 vec;
-typedef __m512d vecd;
-
-static inline __mmask16 first(size_t n) { return (__mmask16)((1u << n) - 1); }
-static inline vec v_set(float x) { return _mm512_set1_ps(x); }
-static inline vecd v_set_d(double x) { return _mm512_set1_pd(x); }
-static inline vec v_load(const void *p) { return _mm512_loadu_ps(p); }
-static inline void v_store(float *p, vec v) { _mm512_storeu_ps(p, v); }
-static inline vec v_load_part(const void *p, size_t n) { return _mm512_maskz_loadu_ps(first(n), p); }
-static inline void v_store_part(float *p, vec v, size_t n) { _mm512_mask_storeu_ps(p, first(n), v); }
-static inline vec v_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
-static inline vecd v_fma_d(vecd a, vecd b, vecd c) { return _mm512_fmadd_pd(a, b, c); }
-
-static inline vec from_bf16(__m256i v) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(v), 16)); }
-static inline vec v_bf16(const uint8_t *p) { return from_bf16(_mm256_loadu_si256((const void *)p)); }
-static inline vec v_bf16_part(const uint8_t *p, size_t n) { return from_bf16(_mm256_maskz_loadu_epi16(first(n), p)); }
-static inline vec v_i8(const uint8_t *p) { return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)p))); }
-static inline vec v_half(const uint8_t *p) { return _mm512_set1_ps(_cvtsh_ss((unsigned short)(p[0] | p[1] << 8))); }
-
-/* Quarters of 128 bits.  Fold the two vectors of a pair into one, then the two pairs: each quarter is then
- * one of the four vectors, its lanes (l + l8) + (l4 + l12); fold the quarters' halves, then neighbours. */
-static inline void v_sum4(float *out, vec a, vec b, vec c, vec d)
-{
-    vec ab = _mm512_shuffle_f32x4(a, b, 0x44) + _mm512_shuffle_f32x4(a, b, 0xEE);
-    vec cd = _mm512_shuffle_f32x4(c, d, 0x44) + _mm512_shuffle_f32x4(c, d, 0xEE);
-    vec v = _mm512_shuffle_f32x4(ab, cd, 0x88) + _mm512_shuffle_f32x4(ab, cd, 0xDD);
-    v = v + _mm512_permute_ps(v, 0x4E);
-    v = v + _mm512_permute_ps(v, 0xB1);
-    v = _mm512_maskz_compress_ps(0x1111, v);
-    _mm_storeu_ps(out, _mm512_castps512_ps128(v));
-}
-
-/* min and max give their second operand when one is NaN */
-static inline vec v_clamp(vec lo, vec hi, vec x) { return _mm512_max_ps(lo, _mm512_min_ps(hi, x)); }
-static inline vec v_round(vec x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
-static inline vec v_pow2(vec n)
-{
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127)), 23));
-}
-static inline vecd v_low(vec v) { return _mm512_cvtps_pd(_mm512_castps512_ps256(v)); }
-static inline vecd v_high(vec v) { return _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1)); }
-static inline vec v_join(vecd lo, vecd hi)
-{
-    return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(lo)), _mm512_cvtpd_ps(hi), 1);
-}
-
 #include "kern/kern_simd.h"
 
 const lac_kern *const lac_kern_avx512 = &table;

@@ -1,72 +1,10 @@
 /* The kernels for 64-bit ARM, which always has NEON: 4 lanes, 32 registers. */
 #include "kern/kern.h"
 
-#if defined(__aarch64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#include <arm_neon.h>
-#include <string.h>
+#include "kern/vec_neon.h"
 
-#define VEC_LANES 4
+#ifdef VEC_LANES
 #define VEC_TILE 4 /* 4 x 4 sums, 4 of x, a few of w */
-#define VEC_NAME "neon"
-
-typedef float32x4_t vec;
-typedef float64x2_t vecd;
-
-static inline vec v_set(float x) { return vdupq_n_f32(x); }
-static inline vecd v_set_d(double x) { return vdupq_n_f64(x); }
-static inline vec v_load(const void *p) { return vreinterpretq_f32_u8(vld1q_u8(p)); }
-static inline void v_store(float *p, vec v) { vst1q_f32(p, v); }
-static inline vec v_load_part(const void *p, size_t n)
-{
-    float x[4] = {0};
-    memcpy(x, p, n * sizeof *x);
-    return vld1q_f32(x);
-}
-static inline void v_store_part(float *p, vec v, size_t n)
-{
-    float x[4];
-    vst1q_f32(x, v);
-    memcpy(p, x, n * sizeof *x);
-}
-static inline vec v_fma(vec a, vec b, vec c) { return vfmaq_f32(c, a, b); }
-static inline vecd v_fma_d(vecd a, vecd b, vecd c) { return vfmaq_f64(c, a, b); }
-
-static inline vec v_bf16(const uint8_t *p)
-{
-    return vreinterpretq_f32_u32(vshll_n_u16(vreinterpret_u16_u8(vld1_u8(p)), 16));
-}
-static inline vec v_bf16_part(const uint8_t *p, size_t n)
-{
-    uint8_t b[8] = {0};
-    memcpy(b, p, 2 * n);
-    return v_bf16(b);
-}
-static inline vec v_i8(const uint8_t *p)
-{
-    uint32_t four;
-    memcpy(&four, p, sizeof four);
-    int16x8_t v = vmovl_s8(vreinterpret_s8_u32(vdup_n_u32(four)));
-    return vcvtq_f32_s32(vmovl_s16(vget_low_s16(v)));
-}
-static inline vec v_half(const uint8_t *p)
-{
-    uint16_t h = (uint16_t)(p[0] | p[1] << 8);
-    return vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(h)));
-}
-
-/* Neighbours twice: (0 + 1) + (2 + 3). */
-static inline void v_sum4(float *out, vec a, vec b, vec c, vec d)
-{
-    vst1q_f32(out, vpaddq_f32(vpaddq_f32(a, b), vpaddq_f32(c, d)));
-}
-
-static inline vec v_clamp(vec lo, vec hi, vec x) { return vmaxq_f32(lo, vminq_f32(hi, x)); }
-static inline vec v_round(vec x) { return vrndnq_f32(x); }
-static inline vec v_pow2(vec n) { return vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127)), 23)); }
-static inline vecd v_low(vec v) { return vcvt_f64_f32(vget_low_f32(v)); }
-static inline vecd v_high(vec v) { return vcvt_high_f64_f32(v); }
-static inline vec v_join(vecd lo, vecd hi) { return vcombine_f32(vcvt_f32_f64(lo), vcvt_f32_f64(hi)); }
-
 #include "kern/kern_simd.h"
 
 const lac_kern *const lac_kern_neon = &table;

@@ -1,20 +1,6 @@
-/* The loops of kern_avx2.c, kern_avx512.c and kern_neon.c: each says what a vector is on its CPU, then
- * includes this page.  Without VEC_LANES it is empty.
- *
- * What the file defines first:
- *
- *   VEC_LANES, VEC_TILE, VEC_NAME   floats in a vector, rows of x in a tile of a product, name of the table
- *   vec, vecd                       VEC_LANES floats, VEC_LANES / 2 doubles, with the compiler's operators
- *   v_set v_set_d                   one number in every lane
- *   v_load v_store                  VEC_LANES floats
- *   v_load_part v_store_part        the first n < VEC_LANES; further lanes read as 0, are not written
- *   v_fma(a, b, c)                  a b + c, rounded once; v_fma_d for double
- *   v_bf16 v_bf16_part v_i8         load weights as float
- *   v_half                          an IEEE half, in every lane
- *   v_sum4(out, a, b, c, d)         out[0..3] = each vector's lanes summed, all by one tree
- *   v_clamp(lo, hi, x)              NaN stays NaN
- *   v_round v_pow2                  nearest integer, ties to even; 2^n for an integer n in [-126, 127]
- *   v_low v_high v_join             to double and back
+/* The loops of kern_avx2.c, kern_avx512.c and kern_neon.c: each includes what a vector is on its CPU (vec_math.h
+ * lists the words), says how many rows of x are a tile of a product, VEC_TILE, and includes this page.  Without
+ * VEC_LANES it is empty.
  *
  * Order of summation.  An output of a product is VEC_LANES sums, lane l over k = l mod VEC_LANES, each one
  * chain of fused multiply-adds in the order of k, then the tree of v_sum4.  A tile computes several outputs
@@ -24,13 +10,12 @@
 #define LAC_KERN_KERN_SIMD_H
 
 #include "kern/kern.h"
+#include "kern/vec_math.h"
 
 #ifdef VEC_LANES
 
 #include <math.h>
-#include <string.h>
 
-#define INLINE static inline __attribute__((always_inline))
 /* The loops over a tile must vanish for its sums to live in registers. */
 #ifdef __clang__
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -39,7 +24,6 @@
 #endif
 
 enum {
-    L = VEC_LANES,
     TILE_N = VEC_TILE,      /* rows of x in a tile */
     TILE_R = 4,             /* rows of w in a tile */
     WIDE_R = 8,             /* the same where x is one row: enough sums to hide the latency of an FMA */
@@ -264,30 +248,6 @@ static void axpy(float *y, float a, const float *x, size_t n)
     if (i < n) v_store_part(y + i, v_fma(va, v_load_part(x + i, n - i), v_load_part(y + i, n - i)), n - i);
 }
 
-/* e^x to one unit in the last place or so; 0 below -104, where a float has no digits left.
- *
- *   x = n ln 2 + r, |r| <= ln 2 / 2; e^x = 2^n e^r; e^r by its series to r^7 / 7!, error below 6e-9 relative.
- *
- * ln 2 is cut into a part of few bits, whose product with n is exact, and the rest.  2^n in two factors, so
- * that the ends of the range (infinity, denormals) come out right. */
-INLINE vec v_exp(vec x)
-{
-    x = v_clamp(v_set(-104.0f), v_set(89.0f), x);
-    vec n = v_round(x * v_set(1.44269504f));
-    vec r = v_fma(n, v_set(-0.693359375f), x);
-    r = v_fma(n, v_set(2.12194440e-4f), r);
-    vec p = v_set(1.0f / 5040);
-    p = v_fma(p, r, v_set(1.0f / 720));
-    p = v_fma(p, r, v_set(1.0f / 120));
-    p = v_fma(p, r, v_set(1.0f / 24));
-    p = v_fma(p, r, v_set(1.0f / 6));
-    p = v_fma(p, r, v_set(0.5f));
-    p = v_fma(p, r, v_set(1.0f));
-    p = v_fma(p, r, v_set(1.0f));
-    vec half = v_round(n * v_set(0.5f));
-    return p * v_pow2(half) * v_pow2(n - half);
-}
-
 static float exp_sum(float *y, const float *x, float max, size_t n)
 {
     vec sum = v_set(0), m = v_set(max);
@@ -304,14 +264,6 @@ static float exp_sum(float *y, const float *x, float max, size_t n)
     float s[4];
     v_sum4(s, sum, v_set(0), v_set(0), v_set(0));
     return s[0];
-}
-
-INLINE double lanes_sum_d(vecd v)
-{
-    double lane[L / 2], sum = 0;
-    memcpy(lane, &v, sizeof lane);
-    for (size_t i = 0; i < L / 2; i++) sum += lane[i];
-    return sum;
 }
 
 static void rms_norm(float *y, const float *x, const float *w, float eps, size_t n)

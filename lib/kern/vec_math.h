@@ -1,0 +1,73 @@
+/* What kern_simd.h and grad_simd.h have in common: the words for a vector, defined by vec_avx2.h, vec_avx512.h or
+ * vec_neon.h, one of which comes first, and mathematics in these words.  Without VEC_LANES it is empty.
+ *
+ * What each of those defines:
+ *
+ *   VEC_LANES, VEC_NAME             floats in a vector, name of the table
+ *   vec, vecd                       VEC_LANES floats, VEC_LANES / 2 doubles, with the compiler's operators
+ *   v_set v_set_d                   one number in every lane
+ *   v_load v_store                  VEC_LANES floats
+ *   v_load_part v_store_part        the first n < VEC_LANES; further lanes read as 0, are not written
+ *   v_fma(a, b, c)                  a b + c, rounded once; v_fma_d for double
+ *   v_bf16 v_bf16_part v_i8         load weights as float
+ *   v_half                          an IEEE half, in every lane
+ *   v_store_bf16 v_store_bf16_part  to nearest, ties to even; NaN stays NaN
+ *   v_sum4(out, a, b, c, d)         out[0..3] = each vector's lanes summed, all by one tree
+ *   v_clamp(lo, hi, x)              NaN stays NaN
+ *   v_round v_pow2                  nearest integer, ties to even; 2^n for an integer n in [-126, 127]
+ *   v_low v_high v_join             to double and back
+ *   v_sqrt                          square root, rounded once */
+#ifndef LAC_KERN_VEC_MATH_H
+#define LAC_KERN_VEC_MATH_H
+
+#include <stddef.h>
+#include <string.h>
+
+#ifdef VEC_LANES
+
+#define INLINE static inline __attribute__((always_inline))
+
+enum { L = VEC_LANES };
+
+/* The first n lanes, 0 in the rest. */
+INLINE vec v_first(vec v, size_t n)
+{
+    float lane[L];
+    v_store(lane, v);
+    return v_load_part(lane, n);
+}
+
+/* e^x to one unit in the last place or so; 0 below -104, where a float has no digits left.
+ *
+ *   x = n ln 2 + r, |r| <= ln 2 / 2; e^x = 2^n e^r; e^r by its series to r^7 / 7!, error below 6e-9 relative.
+ *
+ * ln 2 is cut into a part of few bits, whose product with n is exact, and the rest.  2^n in two factors, so
+ * that the ends of the range (infinity, denormals) come out right. */
+INLINE vec v_exp(vec x)
+{
+    x = v_clamp(v_set(-104.0f), v_set(89.0f), x);
+    vec n = v_round(x * v_set(1.44269504f));
+    vec r = v_fma(n, v_set(-0.693359375f), x);
+    r = v_fma(n, v_set(2.12194440e-4f), r);
+    vec p = v_set(1.0f / 5040);
+    p = v_fma(p, r, v_set(1.0f / 720));
+    p = v_fma(p, r, v_set(1.0f / 120));
+    p = v_fma(p, r, v_set(1.0f / 24));
+    p = v_fma(p, r, v_set(1.0f / 6));
+    p = v_fma(p, r, v_set(0.5f));
+    p = v_fma(p, r, v_set(1.0f));
+    p = v_fma(p, r, v_set(1.0f));
+    vec half = v_round(n * v_set(0.5f));
+    return p * v_pow2(half) * v_pow2(n - half);
+}
+
+INLINE double lanes_sum_d(vecd v)
+{
+    double lane[L / 2], sum = 0;
+    memcpy(lane, &v, sizeof lane);
+    for (size_t i = 0; i < L / 2; i++) sum += lane[i];
+    return sum;
+}
+
+#endif
+#endif
