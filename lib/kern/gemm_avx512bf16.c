@@ -16,6 +16,12 @@
 #include <string.h>
 
 #define ALWAYS inline __attribute__((always_inline))
+/* Arrays of sums stay in registers only when the loops over them are gone; gcc -O2 would keep the loops. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
 
 enum {
     LANES = 16,
@@ -57,17 +63,17 @@ static void pack_rows(uint16_t *panel, size_t width, const uint16_t *src, size_t
 static ALWAYS void transpose_16(uint16_t *panel, size_t width, const __m512i row[LANES])
 {
     __m512i a[LANES], b[LANES];
-    for (int i = 0; i < LANES; i += 2) {
+    UNROLL for (int i = 0; i < LANES; i += 2) {
         a[i] = _mm512_unpacklo_epi32(row[i], row[i + 1]);
         a[i + 1] = _mm512_unpackhi_epi32(row[i], row[i + 1]);
     }
-    for (int i = 0; i < LANES; i += 4) { /* b[i + c]: pairs c, c + 4, c + 8, c + 12 of rows i to i + 3 */
+    UNROLL for (int i = 0; i < LANES; i += 4) { /* b[i + c]: pairs c, c + 4, c + 8, c + 12 of rows i to i + 3 */
         b[i] = _mm512_unpacklo_epi64(a[i], a[i + 2]);
         b[i + 1] = _mm512_unpackhi_epi64(a[i], a[i + 2]);
         b[i + 2] = _mm512_unpacklo_epi64(a[i + 1], a[i + 3]);
         b[i + 3] = _mm512_unpackhi_epi64(a[i + 1], a[i + 3]);
     }
-    for (size_t c = 0; c < 4; c++) {
+    UNROLL for (size_t c = 0; c < 4; c++) {
         __m512i low04 = _mm512_shuffle_i32x4(b[c], b[c + 4], 0x88), high04 = _mm512_shuffle_i32x4(b[c], b[c + 4], 0xDD);
         __m512i low8C = _mm512_shuffle_i32x4(b[c + 8], b[c + 12], 0x88), high8C = _mm512_shuffle_i32x4(b[c + 8], b[c + 12], 0xDD);
         _mm512_store_si512(panel + 2 * width * c, _mm512_shuffle_i32x4(low04, low8C, 0x88));
@@ -84,7 +90,7 @@ static void pack_columns(uint16_t *panel, const uint16_t *src, size_t ld, size_t
         for (size_t l = 0; l < k; l += 2 * LANES) {
             __mmask32 some = first32(least(k - l, 2 * LANES));
             __m512i row[LANES];
-            for (size_t i = 0; i < LANES; i++)
+            UNROLL for (size_t i = 0; i < LANES; i++)
                 row[i] = j + i < columns ? _mm512_maskz_loadu_epi16(some, src + (j + i) * ld + l) : _mm512_setzero_si512();
             transpose_16(panel + l * WIDE + 2 * j, WIDE, row);
         }
@@ -109,31 +115,31 @@ static ALWAYS __m512i spread(const uint16_t *p)
 static ALWAYS void step(__m512 sum[TALL][4], int tall, const uint16_t *b, const __m512i *a)
 {
     __m512bh w[4];
-    for (int j = 0; j < 4; j++) w[j] = (__m512bh)_mm512_load_si512(b + 2 * LANES * j);
-    for (int i = 0; i < tall; i++)
-        for (int j = 0; j < 4; j++) sum[i][j] = _mm512_dpbf16_ps(sum[i][j], (__m512bh)a[i], w[j]);
+    UNROLL for (int j = 0; j < 4; j++) w[j] = (__m512bh)_mm512_load_si512(b + 2 * LANES * j);
+    UNROLL for (int i = 0; i < tall; i++)
+        UNROLL for (int j = 0; j < 4; j++) sum[i][j] = _mm512_dpbf16_ps(sum[i][j], (__m512bh)a[i], w[j]);
 }
 
 static ALWAYS void tile(int tall, rows r, const uint16_t *b, bool add, float *C, size_t ldc, size_t columns)
 {
     __m512 sum[TALL][4];
-    for (int i = 0; i < tall; i++)
-        for (int j = 0; j < 4; j++) sum[i][j] = _mm512_setzero_ps();
+    UNROLL for (int i = 0; i < tall; i++)
+        UNROLL for (int j = 0; j < 4; j++) sum[i][j] = _mm512_setzero_ps();
     const uint16_t *a = r.a;
     for (size_t l = r.k / 2; l; l--, a += r.pair, b += 2 * WIDE) {
         __m512i x[TALL];
-        for (int i = 0; i < tall; i++) x[i] = spread(a + (size_t)i * r.row);
+        UNROLL for (int i = 0; i < tall; i++) x[i] = spread(a + (size_t)i * r.row);
         step(sum, tall, b, x);
     }
     if (r.k % 2) {
         __m512i x[TALL];
-        for (int i = 0; i < tall; i++) x[i] = _mm512_set1_epi32(a[(size_t)i * r.row]);
+        UNROLL for (int i = 0; i < tall; i++) x[i] = _mm512_set1_epi32(a[(size_t)i * r.row]);
         step(sum, tall, b, x);
     }
-    for (int j = 0; j < 4; j++) {
+    UNROLL for (int j = 0; j < 4; j++) {
         size_t left = columns > (size_t)j * LANES ? least(columns - (size_t)j * LANES, LANES) : 0;
         __mmask16 some = (__mmask16)first32(left);
-        for (int i = 0; i < tall; i++) {
+        UNROLL for (int i = 0; i < tall; i++) {
             float *c = C + (size_t)i * ldc + j * LANES;
             __m512 old = add ? _mm512_maskz_loadu_ps(some, c) : _mm512_setzero_ps();
             _mm512_mask_storeu_ps(c, some, _mm512_add_ps(old, sum[i][j]));
