@@ -234,13 +234,13 @@ def diffusion(x, order, hide, weight, mask, rule):
 
 
 def sequential(x, order, hide, mask, rule):
-    """The clean tokens in rank order, then a mask for every hidden one, which sees the clean ones of lower rank."""
+    """The clean tokens in rank order but the last, then a mask for every hidden one, which sees the clean ones of lower rank."""
     n, h = len(x), hide[order]
     m = int(h.sum())
-    c, i, own = n - m, np.arange(n), np.arange(n + m)
-    upto = np.concatenate((np.maximum(i, c) * (i >= c) + (i < c) * (c if rule == 'eso-a' else i), c + np.arange(m)))
-    return example(np.concatenate((x[order], np.full(m, mask))), np.concatenate((order, order[c:])), upto, own, own + 1,
-                   np.concatenate((np.full(n, -1), x[order[c:]])), 1, SEQUENTIAL, {SEQUENTIAL: n})
+    c, i, own = n - m, np.arange(n - 1), np.arange(n - 1 + m)
+    upto = np.concatenate((np.where(i < c, min(c, n - 1), i) if rule == 'eso-a' else i, c + np.arange(m)))
+    return example(np.concatenate((x[order[:-1]], np.full(m, mask))), np.concatenate((order[:-1], order[c:])), upto, own, own + 1,
+                   np.concatenate((np.full(n - 1, -1), x[order[c:]])), 1, SEQUENTIAL, {SEQUENTIAL: n})
 
 
 class Maker:
@@ -356,15 +356,17 @@ class Maker:
         return np.concatenate((r.permutation(c) if shuffle_clean else c, r.permutation(m) if shuffle_masks else m))
 
     def bd3(self, r, x, room):
-        n, size = min(len(x), room // 2), self.o.block
-        x, i = x[:n], np.arange(n)
+        """All clean blocks but the last, which nobody sees, then the noisy ones."""
+        size, n = self.o.block, np.arange(1, len(x) + 1)
+        n = int(n[n + (n - 1) // size * size <= room][-1])
+        x, i, c = x[:n], np.arange(n), (n - 1) // size * size
         first = i // size * size
         last = np.minimum(first + size, n)
         t = .001 + .999 * r.random(n)[first]                       # one time a block
         hide = r.random(n) < t
-        return example(np.concatenate((x, np.where(hide, self.tok.mask, x))), np.tile(i, 2), np.concatenate((last, first)),
-                       np.concatenate((i, n + first)), np.concatenate((i + 1, n + last)),
-                       np.concatenate((np.full(n, -1), np.where(hide, x, -1))), np.concatenate((np.ones(n), 1 / t)), SLOTS, {SLOTS: n})
+        return example(np.concatenate((x[:c], np.where(hide, self.tok.mask, x))), np.concatenate((i[:c], i)),
+                       np.concatenate((last[:c], first)), np.concatenate((i[:c], c + first)), np.concatenate((i[:c] + 1, c + last)),
+                       np.concatenate((np.full(c, -1), np.where(hide, x, -1))), np.concatenate((np.ones(c), 1 / t)), SLOTS, {SLOTS: n})
 
     def ar(self, x):
         i, target = np.arange(len(x)), np.append(x[1:], -1)
@@ -387,7 +389,7 @@ class Maker:
         if kind == 'infill': return self.infill(r, x, room)
         if kind == 'bd3': return self.bd3(r, x, room)
         if kind == 'ar': return self.ar(x)
-        if kind == 'fim': return self.fim(r, x, room)
+        if kind == 'fim': return self.fim(r, x, room) if r.random() < .5 else self.ar(x)
         return self.eso(r, x, room, kind, u)
 
     def row(self, seed, i):
