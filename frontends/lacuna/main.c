@@ -1,4 +1,4 @@
-/* lacuna: infill, sample, score, serve, convert, info. */
+/* lacuna: infill, sample, score, serve, train, convert, info. */
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,6 +19,7 @@ static const struct {
     {"sample", cmd_sample, "write a text from nothing"},
     {"score", cmd_score, "exact log-likelihood of a text, or of parts of it"},
     {"serve", cmd_serve, "answer JSON-RPC requests on standard input and output"},
+    {"train", cmd_train, "train a network, or fit a model to your own text"},
     {"convert", cmd_convert, "make a model file from a safetensors checkpoint"},
     {"info", cmd_info, "what is in a model file"},
 };

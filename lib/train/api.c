@@ -423,7 +423,7 @@ const lacuna_train_options *lacuna_train_get_options(const lacuna_trainer *t) { 
 
 void lacuna_train_get_report(const lacuna_trainer *t, lacuna_train_report *rep)
 {
-    uint64_t epoch = lac_corpus_epoch(t->c->c, t->meta.opt.length);
+    uint64_t epoch = lac_corpus_epoch(t->c->c, lac_objective_window(&t->tr.opt.objective));
     *rep = (lacuna_train_report){.step = t->tr.optim.step, .examples = t->meta.examples, .entries = t->meta.entries, .targets = t->meta.targets,
                                  .epoch = epoch ? t->meta.examples / epoch : 0};
 }

@@ -1,0 +1,519 @@
+/* lacuna train: train a network, or fit a model to texts of one's own. */
+#include <cblas.h>
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#ifdef LAC_MPI
+#include <mpi.h>
+#endif
+
+#include "common/io.h"
+#include "common/json.h"
+#include "common/model_path.h"
+#include "common/say.h"
+#include "common/term.h"
+#include "lacuna/cmd.h"
+#include "lacuna/engine.h"
+#include "lacuna/gather.h"
+
+typedef struct {
+    lacuna_train_options to;
+    arg_list data, held;
+    const char *base, *tokenizer, *out, *type, *name, *license, *shard;
+    double minutes, save_every;
+    uint32_t log_every;
+    uint64_t held_examples;
+    int eval, new_corpus;
+} settings;
+
+typedef struct {
+    settings *o;
+    lacuna_model *base;
+    lacuna_corpus *corpus, *held; /* held: NULL where nothing is held out */
+    lacuna_trainer *t;
+    int rank, ranks;
+    char *state, *model;          /* files to write */
+    term screen;                  /* of the progress line */
+    int json;                     /* lines go to standard output */
+    size_t shown;                 /* columns of the progress line */
+    lacuna_train_report last;     /* what was logged last */
+    double logged, saved, began;  /* ms: when */
+    uint64_t first;               /* step this run began with */
+    double loss, bits;            /* running means for the eye */
+    int broken;                   /* standard output takes no more: errno */
+} job;
+
+static volatile sig_atomic_t caught;
+
+/* SA_RESETHAND: a second signal does what it does without us. */
+static void on_signal(int sig) { caught = sig; }
+
+static void catch_signals(void)
+{
+    struct sigaction sa = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    sigaction(SIGINT, &sa, NULL);
+    sigaction(SIGTERM, &sa, NULL);
+}
+
+/* ---- ranks: the program joins and leaves, the library only asks ---- */
+
+static void join_ranks(void)
+{
+#ifdef LAC_MPI
+    int yes = 0;
+    MPI_Initialized(&yes);
+    if (!yes) MPI_Init(NULL, NULL);
+#endif
+}
+
+/* A rank that fails takes the others with it: they would wait for it for ever. */
+static int leave_ranks(const job *j, int code)
+{
+#ifdef LAC_MPI
+    if (code != EXIT_DONE && j->ranks > 1) MPI_Abort(MPI_COMM_WORLD, code);
+    MPI_Finalize();
+#endif
+    (void)j;
+    return code;
+}
+
+/* What all ranks must do alike: stop when one is to, and have the steps that rank 0's clock says. */
+static void agree(const job *j, int *stop, uint64_t *steps)
+{
+#ifdef LAC_MPI
+    if (j->ranks < 2) return;
+    int any = *stop;
+    MPI_Allreduce(&any, stop, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD);
+    MPI_Bcast(steps, 1, MPI_UINT64_T, 0, MPI_COMM_WORLD);
+#endif
+    (void)j, (void)stop, (void)steps;
+}
+
+/* ---- what is told ---- */
+
+static void clear_line(job *j)
+{
+    if (j->shown) fprintf(stderr, "\r%*s\r", (int)j->shown, "");
+    j->shown = 0;
+}
+
+static int failed(job *j, const lacuna_error *err)
+{
+    clear_line(j);
+    say("%s", err->msg);
+    return EXIT_FAILED;
+}
+
+/* A line of JSON.  Who closes the pipe ends the run as a signal would, with a checkpoint. */
+static void put_line(job *j, buf *b)
+{
+    buf_put(b, "}\n");
+    if (!j->rank && j->json && !j->broken && io_write(1, b->p, b->n)) j->broken = errno;
+    buf_free(b);
+}
+
+static void put_losses(buf *b, const lacuna_train_report *rep)
+{
+    static const char *const part[] = {"slots", "diffusion", "sequential", "next"};
+    json_add_real(b, "loss", rep->loss);
+    json_key(b, "parts");
+    buf_put(b, "{");
+    for (int p = 0; p < 4; p++)
+        if (!isnan(rep->part[p])) json_add_real(b, part[p], rep->part[p]);
+    buf_put(b, "}");
+    json_add_real(b, "bits_per_byte", rep->bits_per_byte);
+}
+
+/* Seconds to the end at the speed of this run; NaN without an end. */
+static double seconds_left(const job *j, const lacuna_train_report *rep)
+{
+    uint64_t steps = lacuna_train_get_options(j->t)->steps;
+    if (!steps || rep->step <= j->first) return NAN;
+    return (engine_ms() - j->began) / 1000 / (double)(rep->step - j->first) * (double)(steps - rep->step);
+}
+
+static void put_progress(job *j, const lacuna_train_report *rep, double speed)
+{
+    char line[160], left[32] = "";
+    uint64_t steps = lacuna_train_get_options(j->t)->steps;
+    double s = seconds_left(j, rep);
+    if (s >= 3600) snprintf(left, sizeof left, "  %.0f:%02d h left", floor(s / 3600), (int)(fmod(s, 3600) / 60));
+    else if (s >= 0) snprintf(left, sizeof left, "  %d:%02d left", (int)(s / 60), (int)fmod(s, 60));
+    int n = snprintf(line, sizeof line, "step %llu", (unsigned long long)rep->step);
+    if (steps) n += snprintf(line + n, sizeof line - (size_t)n, "/%llu", (unsigned long long)steps);
+    n += snprintf(line + n, sizeof line - (size_t)n, "  loss %.3f", j->loss);
+    if (!isnan(j->bits)) n += snprintf(line + n, sizeof line - (size_t)n, "  %.3f bits/byte", j->bits);
+    snprintf(line + n, sizeof line - (size_t)n, "  %.0f tokens/s%s", speed, left);
+    line[j->screen.cols - 1 < sizeof line ? j->screen.cols - 1 : sizeof line - 1] = 0;
+    size_t wide = strlen(line);
+    fprintf(stderr, "\r%s%*s", line, wide < j->shown ? (int)(j->shown - wide) : 0, "");
+    j->shown = wide;
+}
+
+/* Log a step.  The first line of a run has no speed: that of the steps since the last line. */
+static void log_step(job *j, const lacuna_train_report *rep, double flops)
+{
+    double now = engine_ms(), s = (now - j->logged) / 1000;
+    double speed = (double)(rep->entries - j->last.entries) / s;
+    if (j->screen.moves && !j->rank) put_progress(j, rep, speed);
+    buf b = {0};
+    buf_put(&b, "{");
+    json_add_uint(&b, "step", rep->step);
+    put_losses(&b, rep);
+    json_add_uint(&b, "examples", rep->examples);
+    json_add_uint(&b, "epoch", rep->epoch);
+    json_add_real(&b, "tokens_per_second", speed);
+    json_add_real(&b, "flops_per_second", flops / s);
+    json_add_real(&b, "grad_norm", rep->grad_norm);
+    json_add_real(&b, "rate", rep->rate);
+    json_add_real(&b, "eta_seconds", seconds_left(j, rep));
+    put_line(j, &b);
+    j->last = *rep;
+    j->logged = now;
+}
+
+/* Held-out loss, told; *bits: bits a byte. */
+static int measure(job *j, const char *when, double *bits)
+{
+    lacuna_train_report rep;
+    lacuna_error err;
+    *bits = NAN;
+    if (!j->held) return EXIT_DONE;
+    if (lacuna_train_eval(j->t, j->held, j->o->held_examples, &rep, &err) < 0) return failed(j, &err);
+    *bits = rep.bits_per_byte;
+    buf b = {0};
+    buf_put(&b, "{");
+    json_add_name(&b, "held_out", when);
+    json_add_uint(&b, "step", rep.step);
+    put_losses(&b, &rep);
+    json_add_uint(&b, "examples", rep.examples);
+    json_add_uint(&b, "targets", rep.targets);
+    put_line(j, &b);
+    clear_line(j);
+    if (j->rank) return EXIT_DONE;
+    if (isnan(*bits)) say("held out, %s: loss %.4f over %llu tokens", when, rep.loss, (unsigned long long)rep.targets);
+    else say("held out, %s: %.3f bits a byte, loss %.4f over %llu tokens", when, *bits, rep.loss, (unsigned long long)rep.targets);
+    return EXIT_DONE;
+}
+
+/* ---- the run ---- */
+
+static int save(job *j)
+{
+    lacuna_error err;
+    j->saved = engine_ms();
+    return lacuna_train_save(j->t, j->state, &err) < 0 ? failed(j, &err) : EXIT_DONE;
+}
+
+/* --minutes as a number of steps: what the time is enough for at the speed so far, as long as the rate does not fall yet
+ * (lacuna_train_set_steps). */
+static uint64_t steps_for_time(const job *j, uint64_t step, uint64_t now)
+{
+    enum { ENOUGH = 5 }; /* steps to know the speed by */
+    double cool = lacuna_train_get_options(j->t)->cool, share = cool > 0 ? 1 - cool : 1;
+    uint64_t done = step - j->first;
+    if (done < ENOUGH || (now && (double)step >= share * (double)now)) return now;
+    double n = (double)j->first + j->o->minutes * 60e3 / ((engine_ms() - j->began) / (double)done);
+    double least = share > 0 ? ceil((double)step / share) : (double)step + 1; /* at fewer, the rate would fall already */
+    return (uint64_t)(n > least ? n : least);
+}
+
+static void follow(job *j, const lacuna_train_report *rep)
+{
+    const double keep = rep->step - j->first > 1 ? 0.95 : 0; /* about the last twenty steps */
+    j->loss = keep * j->loss + (1 - keep) * rep->loss;
+    j->bits = isnan(rep->bits_per_byte) ? j->bits : isnan(j->bits) || keep == 0 ? rep->bits_per_byte : keep * j->bits + (1 - keep) * rep->bits_per_byte;
+}
+
+/* GO_ON when all steps are done; else the exit code, the state saved if it could be. */
+static int run(job *j)
+{
+    lacuna_train_report rep;
+    lacuna_error err;
+    double flops = 0;
+    int r = 0, stop;
+    uint64_t steps = lacuna_train_get_options(j->t)->steps;
+    lacuna_train_get_report(j->t, &rep);
+    j->last = rep;
+    j->first = rep.step;
+    j->bits = NAN;
+    j->began = j->logged = engine_ms();
+    for (;;) {
+        stop = caught || j->broken;
+        if (j->o->minutes > 0) steps = steps_for_time(j, rep.step, steps);
+        agree(j, &stop, &steps);
+        lacuna_train_set_steps(j->t, steps);
+        r = stop ? 0 : lacuna_train_step(j->t, &rep, &err);
+        if (r <= 0) break;
+        flops += rep.flops;
+        follow(j, &rep);
+        if (rep.step % j->o->log_every == 0 || rep.step == steps) log_step(j, &rep, flops), flops = 0;
+        if (engine_ms() - j->saved >= j->o->save_every * 60e3 && save(j) && !j->rank) say("the run goes on; the next attempt to save is in %g minutes", j->o->save_every);
+    }
+    clear_line(j);
+    if (r < 0) return failed(j, &err);
+    if (save(j)) return EXIT_FAILED;
+    if (!stop) return GO_ON;
+    if (j->broken && j->broken != EPIPE && !j->rank) say("standard output: %s", strerror(j->broken));
+    if (!j->rank) say("stopped at step %llu; it goes on with: lacuna train --resume %s --data ...", (unsigned long long)rep.step, j->state);
+    return j->broken && j->broken != EPIPE ? EXIT_FAILED : EXIT_DONE;
+}
+
+static int finish(job *j, double before)
+{
+    lacuna_error err;
+    double after;
+    int code = measure(j, "after", &after);
+    if (code) return code;
+    if (lacuna_train_export(j->t, j->model, j->o->type, j->o->name, j->o->license, &err) < 0) return failed(j, &err);
+    if (j->rank) return EXIT_DONE;
+    buf b = {0};
+    buf_put(&b, "{");
+    json_add_bool(&b, "done", 1);
+    json_add_uint(&b, "step", j->last.step);
+    json_add_name(&b, "model", j->model);
+    json_add_name(&b, "state", j->state);
+    if (j->held) json_add_real(&b, "bits_per_byte_before", before), json_add_real(&b, "bits_per_byte_after", after);
+    put_line(j, &b);
+    if (j->o->to.base && after > before) say("the held-out text is no better predicted than before: more text, or fewer minutes, may help");
+    say("%s is ready: lacuna infill -m %s%s FILE", j->model, strchr(j->model, '/') ? "" : "./", j->model);
+    return EXIT_DONE;
+}
+
+/* ---- before the run ---- */
+
+static int open_corpora(job *j)
+{
+    settings *o = j->o;
+    lacuna_error err;
+    buf what = {0};
+    int r = 0;
+    if (o->base) {
+        char *path = model_path(o->base, &what);
+        if (!path) return say("%s", what.p), buf_free(&what), EXIT_FAILED;
+        r = lacuna_model_open(&j->base, path, &(lacuna_model_options){.size = LACUNA_MODEL_INIT, .kernel = o->to.kernel}, &err);
+        free(path);
+    }
+    for (int i = 0; i < 2 && r >= 0; i++) {
+        lacuna_corpus **c = i ? &j->held : &j->corpus;
+        r = j->base ? lacuna_corpus_open(c, j->base, &err)
+                    : o->tokenizer ? lacuna_corpus_open_tokenizer(c, o->tokenizer, &err) : lacuna_corpus_open_state(c, o->to.resume, &err);
+    }
+    if (r < 0) return failed(j, &err);
+    r = gather(j->corpus, o->held.n || o->shard ? NULL : j->held, &o->data, &what);
+    if (!r && !j->rank && o->data.n) say("%s; %llu tokens", what.p, (unsigned long long)lacuna_corpus_tokens(j->corpus));
+    buf_free(&what);
+    if (!r && o->held.n && !(r = gather(j->held, NULL, &o->held, &what)) && !j->rank)
+        say("held out: %s; %llu tokens", what.p, (unsigned long long)lacuna_corpus_tokens(j->held));
+    buf_free(&what);
+    if (!r && !lacuna_corpus_tokens(j->held)) lacuna_corpus_free(j->held), j->held = NULL;
+    return r ? EXIT_FAILED : EXIT_DONE;
+}
+
+static int ends_in(const char *s, const char *end)
+{
+    size_t n = strlen(s), k = strlen(end);
+    return n > k && !strcmp(s + n - k, end);
+}
+
+/* OUT.gguf: the model, and its state beside it; else a folder for both. */
+static int name_files(job *j)
+{
+    const char *out = j->o->out ? j->o->out : j->o->to.resume ? j->o->to.resume : "lacuna-mine.gguf";
+    buf state = {0}, model = {0};
+    if (ends_in(out, ".gguf") || (!j->o->out && ends_in(out, ".safetensors"))) {
+        int n = (int)(strrchr(out, '.') - out);
+        buf_fmt(&state, "%.*s.safetensors", n, out);
+        if (!j->o->out && ends_in(out, "/state.safetensors")) buf_fmt(&model, "%.*s/model.gguf", n - 6, out);
+        else buf_fmt(&model, "%.*s.gguf", n, out);
+    } else if (!j->o->out) {
+        buf_put(&state, out);
+        buf_fmt(&model, "%s.gguf", out);
+    } else {
+        if (mkdir(out, 0777) && errno != EEXIST) return say("%s: %s", out, strerror(errno)), EXIT_FAILED;
+        buf_fmt(&state, "%s/state.safetensors", out);
+        buf_fmt(&model, "%s/model.gguf", out);
+    }
+    j->state = state.p;
+    j->model = model.p;
+    return EXIT_DONE;
+}
+
+static int open_trainer(job *j)
+{
+    lacuna_train_options *to = &j->o->to;
+    lacuna_error err;
+    to->base = j->base;
+    to->new_corpus = j->o->new_corpus || j->o->eval;
+    if (!to->threads) {
+        long n = sysconf(_SC_NPROCESSORS_ONLN);
+        to->threads = n > 1 ? (uint32_t)n : 1;
+    }
+    if (to->base) { /* gentle steps: what is known shall not be forgotten */
+        if (to->lr == 0) to->lr = 3e-4;
+        if (to->lr_muon == 0) to->lr_muon = 2e-3;
+        if (!to->steps && !j->o->minutes) j->o->minutes = 5;
+    }
+    const lacuna_corpus *c = j->o->eval ? j->held : j->corpus;
+    return lacuna_train_open(&j->t, c, to, &err) < 0 ? failed(j, &err) : EXIT_DONE;
+}
+
+static int write_shard(job *j)
+{
+    lacuna_error err;
+    if (lacuna_corpus_save(j->corpus, j->o->shard, j->o->to.seed, &err) < 0) return failed(j, &err);
+    say("%s: %llu documents", j->o->shard, (unsigned long long)lacuna_corpus_documents(j->corpus));
+    return EXIT_DONE;
+}
+
+static int train(job *j)
+{
+    double before;
+    int code = open_corpora(j);
+    if (code == EXIT_DONE && j->o->shard) return j->rank ? EXIT_DONE : write_shard(j);
+    if (code == EXIT_DONE && j->o->eval && !j->held) return say("there is no held-out text to measure on"), EXIT_FAILED;
+    if (code == EXIT_DONE) code = open_trainer(j);
+    if (code == EXIT_DONE && j->o->eval) return measure(j, "now", &before);
+    if (code == EXIT_DONE) code = name_files(j);
+    if (code == EXIT_DONE) catch_signals();
+    /* at once, so that a path that cannot be written is known before the work and not after it */
+    if (code == EXIT_DONE) code = save(j);
+    if (code == EXIT_DONE) code = measure(j, "before", &before);
+    if (code == EXIT_DONE) code = run(j);
+    return code == GO_ON ? finish(j, before) : code;
+}
+
+/* ---- the command line ---- */
+
+/* Numbers whose zero is not their default are NaN until given: 0 then means none, which the library writes as a negative one. */
+static double *const *unset(lacuna_train_options *to, double **list)
+{
+    double *all[] = {&to->next_weight, &to->cut_share, &to->lr_muon, &to->decay, &to->clip, &to->cool, NULL};
+    memcpy(list, all, sizeof all);
+    return list;
+}
+
+static int check(settings *o, double alpha0)
+{
+    lacuna_train_options *to = &o->to;
+    const char *const sources = "one of --base, --config and --resume is needed, and no more";
+    int n = (o->base != NULL) + (to->config != NULL) + (to->resume != NULL);
+    if (o->shard ? (o->base != NULL) + (o->tokenizer != NULL) + (to->resume != NULL) != 1 : n != 1)
+        return cmd_usage("train", "%s", o->shard ? "--shard needs one of --base, --tokenizer and --resume" : sources);
+    if (!o->shard && (to->config != NULL) != (o->tokenizer != NULL)) return cmd_usage("train", "--config and --tokenizer go together");
+    if (to->checkpoint && !to->config) return cmd_usage("train", "--checkpoint needs --config");
+    if (o->eval && !o->held.n) return cmd_usage("train", "--eval needs --held-out");
+    if (!o->eval && !o->data.n) return cmd_usage("train", "--data is missing");
+    if (o->eval && (o->data.n || o->shard)) return cmd_usage("train", "--eval takes neither --data nor --shard");
+    if (to->steps && o->minutes > 0) return cmd_usage("train", "--steps and --minutes cannot be used together");
+    if (o->new_corpus && !to->resume) return cmd_usage("train", "--new-corpus goes with --resume");
+    double *list[8];
+    for (double *const *p = unset(to, list); *p; p++) **p = isnan(**p) ? 0 : **p == 0 ? -1 : **p;
+    if (to->resume) {
+        int fixed = to->objective || to->length || to->split != 0 || to->low_var || to->block || to->paper_share != 0 || to->holes ||
+                    to->next_weight != 0 || to->cut_share != 0 || to->batch || to->lanes || to->decay != 0 || to->clip != 0 ||
+                    to->ema != 0 || to->warmup || to->seed || !isnan(alpha0);
+        if (fixed)
+            return cmd_usage("train", "objective, network and optimiser of a run that goes on are those it was begun with: with --resume, of "
+                                      "these only --lr, --lr-muon, --cool and --steps can be changed");
+    }
+    to->alpha0_set = !isnan(alpha0);
+    to->alpha0 = to->alpha0_set ? alpha0 : 0;
+    return GO_ON;
+}
+
+int cmd_train(int argc, char **argv)
+{
+    static const char *const types[] = {"f32", "bf16", "q8_0", NULL}, *const precisions[] = {"bf16", "f32", NULL};
+    static const char *const objectives[] = {"infill", "eso-b", "eso-a", "mdlm", "bd3", "ar", "fim", NULL};
+    settings o = {.save_every = 5, .log_every = 10, .held_examples = 64};
+    double alpha0 = NAN, *list[8];
+    int type = -1, precision = -1, objective = -1;
+    lacuna_train_options *to = &o.to;
+    to->size = LACUNA_TRAIN_INIT;
+    for (double *const *p = unset(to, list); *p; p++) **p = NAN;
+    const arg_opt opts[] = {
+        OPT_HEAD("text"),
+        OPT("data", 0, ARG_LIST, &o.data, "PATH", "text to train on: a folder, a text, or a shard (*.bin); may be repeated"),
+        OPT("held-out", 0, ARG_LIST, &o.held, "PATH", "text to measure on (default: about every 20th file of --data)"),
+        OPT_NUM("held-out-examples", 0, ARG_U64, &o.held_examples, "N", 1, 1e12, "examples to measure on (default 64)"),
+        OPT("shard", 0, ARG_TEXT, &o.shard, "OUT.bin", "write --data as a shard of tokens and exit"),
+        OPT_HEAD("what to train"),
+        OPT("base", 0, ARG_TEXT, &o.base, "MODEL", "a model to fit to the text; `default` is the one infill uses"),
+        OPT("config", 0, ARG_TEXT, &to->config, "C.json", "a new network of these sizes"),
+        OPT("tokenizer", 0, ARG_TEXT, &o.tokenizer, "SP.model", "its SentencePiece model"),
+        OPT("checkpoint", 0, ARG_TEXT, &to->checkpoint, "W.safetensors", "weights to start from (with --config)"),
+        OPT("resume", 0, ARG_TEXT, &to->resume, "STATE", "go on with the run of a state file"),
+        OPT("new-corpus", 0, ARG_FLAG, &o.new_corpus, NULL, "with --resume: the text may be another than before"),
+        OPT_HEAD("how long"),
+        OPT_NUM("minutes", 0, ARG_REAL, &o.minutes, "M", 0.001, 1e7, "time to train (with --base and no --steps: 5)"),
+        OPT_NUM("steps", 0, ARG_U64, &to->steps, "N", 1, 9e15, "steps in all (default: until a signal comes)"),
+        OPT_HEAD("output"),
+        OPT("out", 'o', ARG_TEXT, &o.out, "OUT", "OUT.gguf, or a folder for model.gguf and state.safetensors (default lacuna-mine.gguf)"),
+        OPT_ONE_OF("type", &type, "TYPE", types, "type of the model's matrices: f32, bf16 or q8_0 (default)", NULL),
+        OPT("name", 0, ARG_TEXT, &o.name, "NAME", "name of the model (default: of its file)"),
+        OPT("license", 0, ARG_TEXT, &o.license, "SPDX", "licence of the weights"),
+        OPT_NUM("save-every", 0, ARG_REAL, &o.save_every, "MINUTES", 0, 1e7, "time between two saves of the state (default 5)"),
+        OPT_NUM("log-every", 0, ARG_U32, &o.log_every, "N", 1, 4294967295.0, "steps between two lines of the log (default 10)"),
+        OPT("eval", 0, ARG_FLAG, &o.eval, NULL, "only measure --held-out and exit"),
+        OPT_HEAD("objective"),
+        OPT_ONE_OF("objective", &objective, "NAME", objectives, "infill (default), eso-b, eso-a, mdlm, bd3, ar or fim", NULL),
+        OPT_NUM("length", 0, ARG_U32, &to->length, "N", 2, 1048576, "entries of an example (default 512)"),
+        OPT_NUM("holes", 0, ARG_U32, &to->holes, "N", 1, 1048576, "infill: holes of an example at most (default 8)"),
+        OPT_NUM("next-weight", 0, ARG_REAL, &to->next_weight, "W", 0, 1e6, "infill: weight of the next-token loss (default 0.5)"),
+        OPT_NUM("cut-share", 0, ARG_REAL, &to->cut_share, "P", 0, 1, "infill: share of holes cut inside tokens (default 0.3)"),
+        OPT_NUM("paper-share", 0, ARG_REAL, &to->paper_share, "P", 0, 1, "infill: share of examples that are eso-b (default 0)"),
+        OPT_NUM("alpha0", 0, ARG_REAL, &alpha0, "A", 0, 1, "eso-*: share of diffusion"),
+        OPT_NUM("split", 0, ARG_REAL, &to->split, "P", 0, 1, "eso-*: share of diffusion examples (default 0.5)"),
+        OPT("low-var", 0, ARG_FLAG, &to->low_var, NULL, "diffusion weight 1 instead of that of the bound"),
+        OPT_NUM("block", 0, ARG_U32, &to->block, "N", 1, 1048576, "bd3: tokens of a block (default 16)"),
+        OPT_HEAD("optimiser"),
+        OPT_NUM("batch", 0, ARG_U32, &to->batch, "N", 1, 1048576, "examples a step (default 16)"),
+        OPT_NUM("lanes", 0, ARG_U32, &to->lanes, "N", 1, 4096, "sums of gradients kept apart: threads and ranks at most (default 4)"),
+        OPT_NUM("lr", 0, ARG_REAL, &to->lr, "R", 0, 1e6, "learning rate of AdamW (default 0.003, with --base 0.0003)"),
+        OPT_NUM("lr-muon", 0, ARG_REAL, &to->lr_muon, "R", 0, 1e6, "of Muon (default 0.02, with --base 0.002; 0: AdamW for all)"),
+        OPT_NUM("decay", 0, ARG_REAL, &to->decay, "D", 0, 1e6, "weight decay (default 0.01)"),
+        OPT_NUM("clip", 0, ARG_REAL, &to->clip, "C", 0, 1e30, "largest norm of the gradient (default 1; 0: any)"),
+        OPT_NUM("ema", 0, ARG_REAL, &to->ema, "D", 0, 1, "decay of an average of the weights, which is then what is measured and written"),
+        OPT_NUM("warmup", 0, ARG_U64, &to->warmup, "N", 1, 9e15, "steps up to the full rate (default 30)"),
+        OPT_NUM("cool", 0, ARG_REAL, &to->cool, "P", 0, 1, "last share of the steps, in which the rate falls to 0 (default 0.3)"),
+        OPT("seed", 0, ARG_U64, &to->seed, "N", "seed of everything drawn (default 0)"),
+        OPT_HEAD("machine"),
+        OPT_NUM("threads", 0, ARG_U32, &to->threads, "N", 1, 256, "threads (default: all processors); the result does not depend on it"),
+        OPT_ONE_OF("precision", &precision, "P", precisions, "bf16 or f32 products (default: bf16 where the processor has it)", NULL),
+        OPT("kernel", 0, ARG_TEXT, &to->kernel, "NAME", "kernel table: ref, avx2, avx512, neon"),
+        OPT_END,
+    };
+    arg_list none = {0};
+    int code = cmd_args("train", "--data PATH... [--base MODEL | --config C.json --tokenizer SP.model | --resume STATE] [OPTION...]",
+                        "Train a network on text, or fit a model to texts of your own:\n\n    lacuna train --base default --data ~/src/mine",
+                        opts, argc, argv, 0, &none);
+    if (type >= 0) o.type = types[type];
+    if (precision >= 0) to->precision = precisions[precision];
+    if (objective >= 0) to->objective = objectives[objective];
+    if (code == GO_ON) code = check(&o, alpha0);
+    if (code == GO_ON) {
+        openblas_set_num_threads(1); /* the trainer has threads of its own (lacuna_train.h) */
+        join_ranks();
+        job j = {.o = &o, .json = !isatty(1), .screen = term_look(2)};
+        lacuna_train_ranks(&j.rank, &j.ranks);
+        code = train(&j);
+        if (j.broken && j.broken != EPIPE && code == EXIT_DONE) code = EXIT_FAILED;
+        lacuna_train_free(j.t);
+        lacuna_corpus_free(j.corpus);
+        lacuna_corpus_free(j.held);
+        lacuna_model_free(j.base);
+        free(j.state);
+        free(j.model);
+        code = leave_ranks(&j, code);
+    }
+    free(none.v);
+    free(o.data.v);
+    free(o.held.v);
+    return code;
+}
