@@ -1,13 +1,36 @@
 #!/usr/bin/env python3
-"""Measure infilling on held-out text: exact match and edit similarity by kind of hole and of text.
+"""Measure infilling on held-out text, by kind of hole and class of text; length is unknown to the model.
 
-    measure.py [--lacuna build/last/lacuna] [--cases models/default/heldout.jsonl] [--limit N] -- [infill options]
+    measure.py [--lacuna build/last/lacuna] [-m MODEL] [--cases FILE] [--limit N] [--markdown] [-- INFILL OPTION...]
+    measure.py --settings       left to right, groups of slots a pass, confidence: the kinds side by side
+    measure.py --baseline word  what Vim's Ctrl-N would offer first, from the text of the case
+    measure.py --fim MODEL      an autoregressive fill-in-the-middle model, by build/last/tests/eval/fim
 
-Length is unknown to the model: a hole gets as many slots as --max-tokens says (16 by default) and ends by
-<eom>.  Prints TSV: kind, class, cases, exact, edit similarity (1 - Levenshtein / longer), passes a fill, and the exact
-likelihood of the true text left to right, <eom> included, as bits per byte.
+A hole gets as many slots as --max-tokens says (16 by default; 64 where several lines are missing) and ends by <eom>.
+
+    exact      share of fills that are the true text
+    edit       1 - Levenshtein distance / length of the longer, mean
+    passes     of the network, a fill
+    bits/byte  of the true text under the exact likelihood left to right, <eom> included
 """
-import argparse, collections, json, math, subprocess, sys
+import argparse, collections, json, math, re, subprocess, sys
+
+NAMES = {'tokens': '1 to 8 tokens', 'rest': 'rest of a line', 'line': 'whole line', 'multi': '2 to 5 lines',
+         'cursor-rest': 'typed: rest of a line', 'cursor-statement': 'typed: rest of a statement',
+         'cursor-arguments': 'typed: arguments'}
+SLOTS, SLOTS_OF = 16, {'multi': 64, 'cursor-statement': 64}
+ONE_EACH = 16384  # steps so many that no two slots share one
+
+
+def settings(slots):
+    """Rows of the table of settings: name, options."""
+    yield 'left to right', []
+    for order in ('left', 'random', 'confidence'):
+        for k in (1, 2, 4, 8):
+            if order == 'left' and k == 1: continue
+            steps = ONE_EACH if k == 1 else slots // k
+            name = 'one a pass' if k == 1 else f'about {k} a pass'
+            yield f'{"left to right" if order == "left" else order}, {name}', ['--alpha0', '1', '--order', order, '--steps', str(steps)]
 
 
 def edit_similarity(a, b):
@@ -20,16 +43,124 @@ def edit_similarity(a, b):
     return 1 - row[-1] / max(len(a), len(b))
 
 
-def log_likelihoods(serve, lang, rows):
+def offer(prompt, suffix):
+    """What Vim's Ctrl-N would insert first: the rest of the first word, from the cursor forward and around, that the keyword
+    characters before the cursor begin; a word has at least two characters."""
+    text, cursor = prompt + suffix, len(prompt)
+    partial = re.search(r'[A-Za-z0-9_]*$', prompt)[0]
+    words = [m for m in re.finditer(r'[A-Za-z0-9_]{2,}', text) if m.start() != cursor - len(partial) or not partial]
+    ahead = [m for m in words if m.start() >= cursor]
+    for m in ahead + [m for m in words if m.start() < cursor]:
+        if m[0].startswith(partial) and m[0] != partial: return m[0][len(partial):]
+    return ''
+
+
+def kind_of(case):
+    return case['task_id'].split('/')[1]
+
+
+def slots_of(case, options):
+    """Slots of a hole, unless the options say."""
+    if any(o.split('=')[0] == '--max-tokens' for o in options): return None
+    return SLOTS_OF.get(kind_of(case), SLOTS)
+
+
+def run_lines(command, requests):
+    run = subprocess.run(command, text=True, check=True, stdout=subprocess.PIPE,
+                         input=''.join(json.dumps(r) + '\n' for r in requests))
+    return [json.loads(line) for line in run.stdout.splitlines()]
+
+
+def batches(cases, key):
+    groups = collections.defaultdict(list)
+    for i, c in enumerate(cases): groups[key(c)].append(i)
+    return groups.items()
+
+
+def fill(command, cases, options, keys=('task_id', 'prompt', 'suffix')):
+    """A reply for each case; one process for the cases of one class and number of slots."""
+    replies = [None] * len(cases)
+    for (lang, slots), rows in batches(cases, lambda c: (c['lang'], slots_of(c, options))):
+        size = ['--max-tokens', str(slots)] if slots else []
+        out = run_lines([*command, '--lang', lang, *size, *options], [{k: cases[i][k] for k in keys} for i in rows])
+        for i, r in zip(rows, out, strict=True):
+            assert r['task_id'] == cases[i]['task_id']
+            replies[i] = r
+    return replies
+
+
+def log_likelihoods(serve, cases):
     """ln p of each true text given both sides, by `lacuna serve`."""
     def request(i, c):
-        pre, mid = c['prompt'].encode(), c['canonical_solution'].encode()
-        return json.dumps(dict(jsonrpc='2.0', id=i, method='score', params=dict(
-            text=c['prompt'] + c['canonical_solution'] + c['suffix'], spans=[dict(start=len(pre), end=len(pre) + len(mid))], lang=lang)))
-    run = subprocess.run(serve, text=True, check=True, stdout=subprocess.PIPE,
-                         input=''.join(request(i, c) + '\n' for i, c in enumerate(rows)))
-    replies = {r['id']: r['result']['logprob'] for r in map(json.loads, run.stdout.splitlines())}
-    return [replies[i] for i in range(len(rows))]
+        start = len(c['prompt'].encode())
+        return dict(jsonrpc='2.0', id=i, method='score', params=dict(
+            text=c['prompt'] + c['canonical_solution'] + c['suffix'],
+            spans=[dict(start=start, end=start + len(c['canonical_solution'].encode()))], lang=c['lang']))
+    replies = {r['id']: r['result']['logprob'] for r in run_lines(serve, [request(i, c) for i, c in enumerate(cases)])}
+    return [replies[i] for i in range(len(cases))]
+
+
+class Cell:
+    """Sums over the cases of one row."""
+    def __init__(self): self.n = self.exact = self.passes = self.bytes = 0; self.edit = self.bits = 0.
+
+    def add(self, case, reply):
+        truth, got = case['canonical_solution'], reply['completion']
+        self.n += 1
+        self.exact += got == truth
+        self.edit += edit_similarity(got, truth)
+        self.passes += reply.get('nfe', 0)
+        self.bits -= reply.get('truth_logprob', math.nan) / math.log(2)
+        self.bytes += len(truth.encode())
+
+    def row(self):
+        out = [str(self.n), f'{self.exact / self.n:.3f}', f'{self.edit / self.n:.3f}']
+        if self.passes: out.append(f'{self.passes / self.n:.1f}')
+        if not math.isnan(self.bits): out.append(f'{self.bits / self.bytes:.3f}')
+        return out
+
+
+COLUMNS = ('cases', 'exact', 'edit', 'passes', 'bits/byte')
+
+
+def table(cases, replies):
+    """Rows by kind and class, with totals, in the order of the cases."""
+    cells = collections.defaultdict(Cell)
+    kinds, langs = (list(dict.fromkeys(f(c) for c in cases)) for f in (kind_of, lambda c: c['lang']))
+    for c, r in zip(cases, replies):
+        for key in ((k, l) for k in (kind_of(c), 'all') for l in (c['lang'], 'all')): cells[key].add(c, r)
+    for kind in kinds + ['all']:
+        for lang in langs + ['all']: yield [NAMES.get(kind, kind), lang, *cells[kind, lang].row()]
+
+
+def settings_table(cases, command, options):
+    """Rows by setting: exact and edit of each kind and of all, and passes."""
+    kinds = list(dict.fromkeys(map(kind_of, cases)))
+    yield ['setting', *(f'{NAMES.get(k, k)}' for k in kinds), 'all', 'passes']
+    for i, (name, _) in enumerate(settings(SLOTS)):
+        cells = collections.defaultdict(Cell)
+        for slots, rows in batches(cases, lambda c: slots_of(c, [])):
+            part = [cases[j] for j in rows]
+            for c, r in zip(part, fill(command, part, [*list(settings(slots))[i][1], *options])):
+                for key in (kind_of(c), 'all'): cells[key].add(c, r)
+        both = [f'{cells[k].exact / cells[k].n:.3f} {cells[k].edit / cells[k].n:.3f}' for k in kinds + ['all']]
+        yield [name, *both, f'{cells["all"].passes / cells["all"].n:.1f}']
+
+
+def show(rows, markdown):
+    for i, row in enumerate(rows):
+        print(f'| {" | ".join(row)} |' if markdown else '\t'.join(row), flush=True)
+        if markdown and i == 0: print('|' + ' --- |' * len(row))
+
+
+def read(path, limit):
+    seen, cases = collections.Counter(), []
+    for line in open(path, encoding='utf-8'):
+        c = json.loads(line)
+        cell = c['lang'], kind_of(c)
+        seen[cell] += 1
+        if seen[cell] <= limit: cases.append(c)
+    return cases
 
 
 def main():
@@ -38,31 +169,28 @@ def main():
     p.add_argument('-m', '--model', help='model file')
     p.add_argument('--cases', default='models/default/heldout.jsonl')
     p.add_argument('--limit', type=int, default=10 ** 9, help='cases of each kind and class')
+    p.add_argument('--threads', default='1')
+    p.add_argument('--settings', action='store_true', help='the table of settings')
+    p.add_argument('--baseline', choices=['word'], help='measure this instead of a model')
+    p.add_argument('--fim', metavar='MODEL', help='measure this model instead')
+    p.add_argument('--fim-program', default='build/last/tests/eval/fim')
+    p.add_argument('--markdown', action='store_true')
     p.add_argument('options', nargs='*', help='passed to lacuna infill')
     a = p.parse_args()
-    cases = collections.defaultdict(list)
-    for line in open(a.cases):
-        c = json.loads(line)
-        _, kind, _ = c['task_id'].split('/')
-        if len(cases[c['lang'], kind]) < a.limit: cases[c['lang'], kind].append(c)
-    total = collections.defaultdict(lambda: [0, 0, 0., 0, 0., 0])
-    model = ['-m', a.model] if a.model else []
-    print('kind\tclass\tcases\texact\tedit\tpasses\tbits/byte')
-    for (lang, kind), rows in cases.items():
-        run = subprocess.run([a.lacuna, 'infill', '--jsonl', '--lang', lang] + model + a.options, text=True, check=True, stdout=subprocess.PIPE,
-                             input=''.join(json.dumps({k: c[k] for k in ('task_id', 'prompt', 'suffix')}) + '\n' for c in rows))
-        scores = log_likelihoods([a.lacuna, 'serve', '--stdio'] + model, lang, rows)
-        for c, line, score in zip(rows, run.stdout.splitlines(), scores, strict=True):
-            r = json.loads(line)
-            assert r['task_id'] == c['task_id']
-            truth, got = c['canonical_solution'], r['completion']
-            for key in ((kind, lang), (kind, 'all'), ('all', 'all')):
-                t = total[key]
-                t[0] += 1; t[1] += got == truth; t[2] += edit_similarity(got, truth); t[3] += r['nfe']
-                t[4] -= score / math.log(2); t[5] += len(truth.encode())
-    for key in sorted(total):
-        n, exact, edit, nfe, bits, size = total[key]
-        print(f'{key[0]}\t{key[1]}\t{n}\t{exact / n:.3f}\t{edit / n:.3f}\t{nfe / n:.1f}\t{bits / size:.3f}', flush=True)
+    cases = read(a.cases, a.limit)
+    model = ['--threads', a.threads, *(['-m', a.model] if a.model else [])]
+    infill = [a.lacuna, 'infill', '--jsonl', *model]
+    if a.settings: return show(settings_table(cases, infill, a.options), a.markdown)
+    if a.baseline:
+        replies = [dict(completion=offer(c['prompt'], c['suffix'])) for c in cases]
+    elif a.fim:
+        replies = fill([a.fim_program, '--threads', a.threads, '-m', a.fim], cases, a.options,
+                       ('task_id', 'prompt', 'suffix', 'canonical_solution'))
+    else:
+        replies = fill(infill, cases, a.options)
+        for r, score in zip(replies, log_likelihoods([a.lacuna, 'serve', '--stdio', *model], cases)): r['truth_logprob'] = score
+    rows = list(table(cases, replies))
+    show([['hole', 'text', *COLUMNS][:len(rows[0])], *rows], a.markdown)
 
 
 if __name__ == '__main__':
