@@ -136,6 +136,14 @@ static ALWAYS void tile(int tall, rows r, const uint16_t *b, bool add, float *C,
         UNROLL for (int i = 0; i < tall; i++) x[i] = _mm512_set1_epi32(a[(size_t)i * r.row]);
         step(sum, tall, b, x);
     }
+    if (columns == WIDE) {
+        UNROLL for (int i = 0; i < tall; i++)
+            UNROLL for (int j = 0; j < 4; j++) {
+                float *c = C + (size_t)i * ldc + j * LANES;
+                _mm512_storeu_ps(c, add ? _mm512_add_ps(_mm512_loadu_ps(c), sum[i][j]) : sum[i][j]);
+            }
+        return;
+    }
     UNROLL for (int j = 0; j < 4; j++) {
         size_t left = columns > (size_t)j * LANES ? least(columns - (size_t)j * LANES, LANES) : 0;
         __mmask16 some = (__mmask16)first32(left);
@@ -147,24 +155,17 @@ static ALWAYS void tile(int tall, rows r, const uint16_t *b, bool add, float *C,
     }
 }
 
-static void tile_1(rows r, const uint16_t *b, bool add, float *C, size_t ldc, size_t n) { tile(1, r, b, add, C, ldc, n); }
-static void tile_2(rows r, const uint16_t *b, bool add, float *C, size_t ldc, size_t n) { tile(2, r, b, add, C, ldc, n); }
-static void tile_3(rows r, const uint16_t *b, bool add, float *C, size_t ldc, size_t n) { tile(3, r, b, add, C, ldc, n); }
-static void tile_4(rows r, const uint16_t *b, bool add, float *C, size_t ldc, size_t n) { tile(4, r, b, add, C, ldc, n); }
-static void tile_5(rows r, const uint16_t *b, bool add, float *C, size_t ldc, size_t n) { tile(5, r, b, add, C, ldc, n); }
-static void tile_6(rows r, const uint16_t *b, bool add, float *C, size_t ldc, size_t n) { tile(6, r, b, add, C, ldc, n); }
-
 /* m rows of A by one panel of `columns` columns. */
-static void strip(rows r, size_t m, const uint16_t *panel, bool add, float *C, size_t ldc, size_t columns)
+static void strip(rows r, size_t m, const uint16_t *b, bool add, float *C, size_t ldc, size_t columns)
 {
-    static void (*const tiles[])(rows, const uint16_t *, bool, float *, size_t, size_t) = {tile_1, tile_2, tile_3,
-                                                                                            tile_4, tile_5, tile_6};
-    while (m) {
-        size_t tall = least(m, TALL);
-        tiles[tall - 1](r, panel, add, C, ldc, columns);
-        r.a += tall * r.row;
-        C += tall * ldc;
-        m -= tall;
+    for (; m >= TALL; m -= TALL, r.a += TALL * r.row, C += TALL * ldc) tile(TALL, r, b, add, C, ldc, columns);
+    switch (m) {
+    case 1: tile(1, r, b, add, C, ldc, columns); break;
+    case 2: tile(2, r, b, add, C, ldc, columns); break;
+    case 3: tile(3, r, b, add, C, ldc, columns); break;
+    case 4: tile(4, r, b, add, C, ldc, columns); break;
+    case 5: tile(5, r, b, add, C, ldc, columns); break;
+    default: break;
     }
 }
 
