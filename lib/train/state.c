@@ -1,7 +1,6 @@
 #include "train/state.h"
 
 #include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -161,9 +160,7 @@ static void note_hparams(lac_safetensors_write *w, const lac_params *ps, bool *n
     note(w, house ? "norm_eps" : "layernorm_eps", json_real((double)hp->norm_eps), 9, nomem);
     note(w, "rope_base", json_real((double)hp->rope_base), 9, nomem);
     if (house) return;
-    double ratio = (double)hp->ff / hp->width; /* that times the width is ff, not nearly ff */
-    if (ratio * hp->width != hp->ff) ratio = nextafter(ratio, ratio * hp->width < hp->ff ? INFINITY : 0);
-    note(w, "mlp_ratio", json_real(ratio), 17, nomem);
+    note(w, "mlp_ratio", json_real((double)hp->ff / hp->width), 17, nomem); /* all digits: times the width it must be ff again */
 }
 
 int lac_state_export(const char *path, const lac_params *ps, const float *w, const lacuna_allocator *mem, lacuna_error *err)
