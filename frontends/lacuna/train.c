@@ -465,6 +465,7 @@ int cmd_train(int argc, char **argv)
         OPT_ONE_OF("objective", &objective, "NAME", objectives, "infill (default), eso-b, eso-a, mdlm, bd3, ar or fim", NULL),
         OPT_NUM("length", 0, ARG_U32, &to->length, "N", 2, 1048576, "entries of an example (default 512)"),
         OPT_NUM("holes", 0, ARG_U32, &to->holes, "N", 1, 1048576, "infill: holes of an example at most (default 8)"),
+        OPT("grammars", 0, ARG_TEXT, &to->grammars, "DIRS", "folders with tree-sitter grammars, for holes that are nodes of the syntax"),
         OPT_NUM("next-weight", 0, ARG_REAL, &to->next_weight, "W", 0, 1e6, "infill: weight of the next-token loss (default 0.5)"),
         OPT_NUM("cut-share", 0, ARG_REAL, &to->cut_share, "P", 0, 1, "infill: share of holes cut inside tokens (default 0.3)"),
         OPT_NUM("paper-share", 0, ARG_REAL, &to->paper_share, "P", 0, 1, "infill: share of examples that are eso-b (default 0)"),

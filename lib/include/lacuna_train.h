@@ -63,7 +63,7 @@ typedef struct {
     const char *resume;       /* state file: everything comes from there, options included, but for those marked (r) where they are not
                                  zero, and for how it is computed; or NULL */
     int new_corpus;           /* with resume: non-zero: the corpus may be another than the run had */
-    const char *grammars;     /* folders with tree-sitter grammars, separated by ':'; NULL: holes from lines and runs only */
+    const char *grammars;     /* (r) folders with tree-sitter grammars, separated by ':'; NULL: holes from lines and runs only */
     /* objective */
     const char *objective;    /* "infill", "eso-b", "eso-a", "mdlm", "bd3", "ar", "fim"; NULL: infill */
     uint32_t length;          /* entries an example; 0: 512 */

@@ -176,6 +176,7 @@ struct lacuna_trainer {
     lacuna_allocator mem;
     const lacuna_corpus *c;
     lac_meta meta;            /* options, network, counts */
+    lac_grammars *grammars;   /* NULL: none */
     lac_params ps;
     lac_trainer tr;
 };
@@ -186,6 +187,7 @@ void lacuna_train_free(lacuna_trainer *t)
     lacuna_allocator mem = t->mem;
     lac_trainer_close(&t->tr);
     lac_params_free(&t->ps);
+    lac_grammars_free(t->grammars);
     lac_meta_free(&t->meta);
     lac_mem_free(&mem, t, sizeof *t);
 }
@@ -284,6 +286,7 @@ static void fill_objective(const lacuna_trainer *t, lac_objective *out)
     out->cut_share = or_none(o->cut_share);
     out->coef[LAC_PART_NEXT] = or_none(o->next_weight);
     if (o->next_weight < 0) out->next_share = 0;
+    out->grammars = t->grammars;
 }
 
 static void fill_optim(const lacuna_trainer *t, lac_optim_options *out)
@@ -351,12 +354,31 @@ static int open_meta(lacuna_trainer *t, const lacuna_train_options *o, lacuna_er
         return merge(&t->meta, o, t->c, err);
     }
     t->meta.opt = *o;
+    if (o->grammars && !(t->meta.grammars = json_string(o->grammars))) return lac_err(err, LACUNA_E_ARG, 0, "the path of the grammars is not UTF-8");
     t->meta.tokens = lacuna_corpus_tokens(t->c);
     t->meta.documents = lacuna_corpus_documents(t->c);
     if ((r = lac_meta_settle(&t->meta.opt, err))) return r;
     if (o->config) return load_network(&t->meta.network, o->config, err);
     t->meta.network = network_of(&o->base->w.hp);
     return t->meta.network ? 0 : lac_nomem(err, "configuration");
+}
+
+/* Examples depend on them: a run that goes on must find as many as it had. */
+static int open_grammars(lacuna_trainer *t, const lacuna_train_options *o, lacuna_error *err)
+{
+    if (o->resume && o->grammars) {
+        json_decref(t->meta.grammars);
+        if (!(t->meta.grammars = json_string(o->grammars))) return lac_err(err, LACUNA_E_ARG, 0, "the path of the grammars is not UTF-8");
+    }
+    if (!t->meta.grammars) return 0;
+    int r = lac_grammars_open(&t->grammars, json_string_value(t->meta.grammars), &t->mem, err);
+    if (!r) r = lac_objective_grammars(t->grammars, t->c->tok, err);
+    if (r < 0) return r;
+    uint64_t had = o->resume ? t->meta.n_grammars : (uint64_t)r;
+    t->meta.n_grammars = (uint64_t)r;
+    return had == t->meta.n_grammars ? 0
+                                     : lac_err(err, LACUNA_E_ARG, 0, "%s had %llu grammars of tree-sitter; in %s there are %d", lac_say_path(o->resume).s,
+                                               (unsigned long long)had, json_string_value(t->meta.grammars), r);
 }
 
 static int load_weights(lacuna_trainer *t, const lacuna_train_options *o, lacuna_error *err)
@@ -380,6 +402,7 @@ static int open_trainer(lacuna_trainer *t, const lacuna_train_options *o, lacuna
     int r = check_sources(o, t->c, err);
     if (!r) r = pick_math(&to.math, o, err);
     if (!r) r = open_meta(t, o, err);
+    if (!r) r = open_grammars(t, o, err);
     if (!r) r = open_params(t, o->config ? o->config : o->resume ? o->resume : o->base->file.name, err);
     if (r) return r;
     fill_objective(t, &to.objective);
@@ -392,7 +415,8 @@ static int open_trainer(lacuna_trainer *t, const lacuna_train_options *o, lacuna
     r = load_weights(t, o, err);
     /* the caller's texts may go when open has returned */
     t->meta.opt.base = NULL;
-    t->meta.opt.checkpoint = t->meta.opt.config = t->meta.opt.resume = t->meta.opt.grammars = t->meta.opt.kernel = NULL;
+    t->meta.opt.checkpoint = t->meta.opt.config = t->meta.opt.resume = t->meta.opt.kernel = NULL;
+    t->meta.opt.grammars = json_string_value(t->meta.grammars);
     t->meta.opt.precision = to.math.gemm->bf16 ? "bf16" : "f32";
     t->meta.opt.threads = lac_pool_threads(t->tr.pool);
     return r;

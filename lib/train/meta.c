@@ -175,6 +175,12 @@ int lac_meta_write(const lac_meta *m, const void *tokenizer, size_t tokenizer_si
     lac_buf text = {.mem = out->mem};
     json_object_set_new(root, "options", options_json(&m->opt));
     json_object_set(root, "network", m->network);
+    if (m->grammars) {
+        json_t *g = json_object();
+        json_object_set(g, "path", m->grammars);
+        count(g, "n", m->n_grammars);
+        json_object_set_new(root, "grammars", g);
+    }
     count(root, "step", m->step);
     count(root, "examples", m->examples);
     count(root, "entries", m->entries);
@@ -263,6 +269,9 @@ int lac_meta_read(lac_meta *m, const char *path, const lacuna_allocator *mem, la
     if (!r && !read_count(root, "entries", &m->entries)) r = bad(path, "entries", err);
     if (!r && !read_count(root, "targets", &m->targets)) r = bad(path, "targets", err);
     if (!r && !(read_count(corpus, "tokens", &m->tokens) && read_count(corpus, "documents", &m->documents))) r = bad(path, "corpus", err);
+    json_t *g = json_object_get(root, "grammars"), *path_of = json_object_get(g, "path");
+    if (!r && g && !(json_is_string(path_of) && read_count(g, "n", &m->n_grammars))) r = bad(path, "grammars", err);
+    if (!r && g) m->grammars = json_incref(path_of);
     if (!r) m->network = json_incref(json_object_get(root, "network"));
     json_decref(root);
     return r;
@@ -271,6 +280,7 @@ int lac_meta_read(lac_meta *m, const char *path, const lacuna_allocator *mem, la
 void lac_meta_free(lac_meta *m)
 {
     json_decref(m->network);
+    json_decref(m->grammars);
     *m = (lac_meta){0};
 }
 

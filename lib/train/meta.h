@@ -2,6 +2,7 @@
  *
  *   {"options": {"objective": "infill", "length": 512, ...},      lacuna_train_options with the defaults filled in
  *    "network": {"dim": 256, ..., "mask_index": 3},               as model/config.h reads it
+ *    "grammars": {"path": "...", "n": 2},                         where there are any: they have a say in where holes are
  *    "step": 120, "examples": 1920, "entries": ..., "targets": ...,
  *    "corpus": {"tokens": ..., "documents": ...},                 what the run was trained on, to recognise it
  *    "tokenizer": "..."}                                          the SentencePiece model, base64
@@ -16,8 +17,10 @@
 #include "lacuna_train.h"
 
 typedef struct {
-    lacuna_train_options opt;                  /* texts are NULL, but for objective, which is static */
+    lacuna_train_options opt;                  /* texts are not used, but for objective, which is static */
     json_t *network;                           /* owned */
+    json_t *grammars;                          /* path, a string; owned; NULL: none */
+    uint64_t n_grammars;                       /* found there */
     uint64_t step, examples, entries, targets; /* done, and seen so far */
     uint64_t tokens, documents;                /* of the corpus */
 } lac_meta;
