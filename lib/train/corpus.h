@@ -4,19 +4,16 @@
  *
  *   <bos> tag token token ... <bos> tag token ...        one document after the other; <bos> nowhere else
  *
- * Sample i of a run is a place in the documents, a function of (seed, i) alone: the corpus is cut into windows of n
- * tokens (with an offset drawn anew each epoch) and an epoch visits each window once, in an order drawn anew.  So a run
- * resumes at the exact sample, and ranks and threads need not agree on anything but i. */
+ * The tag is <unk> where the kind of text is not known. */
 #ifndef LAC_TRAIN_CORPUS_H
 #define LAC_TRAIN_CORPUS_H
 
 #include "base/mem.h"
-#include "base/rng.h"
 #include "text/tok.h"
 
 typedef struct lac_corpus lac_corpus;
 
-/* tok must outlive the corpus and have <bos> and at most 65536 pieces.  FORMAT, NOMEM. */
+/* tok must outlive the corpus and have <bos>, <unk> and at most 65536 pieces.  FORMAT, NOMEM. */
 int lac_corpus_open(lac_corpus **out, const lac_tok *tok, const lacuna_allocator *mem, lacuna_error *err);
 void lac_corpus_free(lac_corpus *c);
 
@@ -32,11 +29,12 @@ int lac_corpus_save(const lac_corpus *c, const char *path, uint64_t seed, lacuna
 uint64_t lac_corpus_tokens(const lac_corpus *c);
 uint64_t lac_corpus_documents(const lac_corpus *c);
 
-/* Window i of a run with this seed and window length n: at most n tokens of one document into x, no <bos>, no tag; the
- * document's tag into *tag.  Returns how many, at least 1; 0 when the corpus is empty. */
-size_t lac_corpus_window(const lac_corpus *c, uint64_t seed, uint64_t i, size_t n, int32_t *x, int32_t *tag);
+/* Document d: how many tokens it has, without <bos> and tag; its tag, -1 for <unk>.  tag may be NULL. */
+uint64_t lac_corpus_length(const lac_corpus *c, size_t d, int32_t *tag);
+/* n tokens of document d from token `at` on; all must exist. */
+void lac_corpus_read(const lac_corpus *c, size_t d, uint64_t at, size_t n, int32_t *x);
 
-/* Windows an epoch has; sample i is in epoch i / epoch. */
+/* Windows of n tokens that an epoch has (windows.h); sample i is in epoch i / that. */
 uint64_t lac_corpus_epoch(const lac_corpus *c, size_t n);
 
 #endif

@@ -35,11 +35,18 @@ typedef struct {
     float *weight;                /* [cap] of the loss at i */
     uint8_t *part;                /* [cap] a lac_part, where there is a target */
     double norm[LAC_PARTS];       /* what this example adds to the denominators */
-    uint64_t bytes;               /* bytes of text that the targets of SLOTS, DIFFUSION and SEQUENTIAL spell: for bits per byte */
+    uint64_t bytes;               /* of text that the targets of SLOTS, DIFFUSION and SEQUENTIAL spell, each times its weight: by
+                                     these the sum of weight * nll becomes bits a byte, the bound where weights make it one */
 } lac_example;
 
 /* Room for cap entries.  NOMEM. */
 int lac_example_open(lac_example *e, size_t cap, const lacuna_allocator *mem, lacuna_error *err);
 void lac_example_free(lac_example *e, const lacuna_allocator *mem);
+
+void lac_example_clear(lac_example *e);
+/* An entry without a target; its index. */
+size_t lac_example_add(lac_example *e, int32_t token, int32_t pos, size_t sees, size_t from, size_t to);
+/* What entry i is to predict. */
+void lac_example_aim(lac_example *e, size_t i, int32_t target, double weight, lac_part part);
 
 #endif
