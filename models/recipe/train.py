@@ -24,6 +24,7 @@ except ImportError:
     create_block_mask = None
 
 SLOTS, DIFFUSION, SEQUENTIAL, NEXT = range(4)                      # parts of the loss: lac_part of example.h
+RUN, LINE, LINES, LONG = range(4)                                  # kinds of hole: hole.h
 PARTS = ('slots', 'diffusion', 'sequential', 'next')
 OBJECTIVES = ('infill', 'eso-b', 'eso-a', 'mdlm', 'bd3', 'ar', 'fim')
 
@@ -174,12 +175,14 @@ class Tokenizer:
             s[-best[1]:2 - best[1]] = [s[-best[1]] + s[1 - best[1]]]
         return [i for p in s for i in ([self.of[p]] if p in self.of else [self.byte[c] for c in p])]
 
-    def cut(self, token, rng):
-        """A token as the tokens of its two halves, cut between two characters; None where it cannot be cut."""
-        if self.kind[token] != 1: return None
-        c = self.bytes[token].decode()
-        k = int(rng.integers(0, len(c)))
-        return (self.encode(c[:k].encode()), self.encode(c[k:].encode())) if k else None
+    def chars(self, token):
+        """What a token spells, where it may be cut between characters; else empty."""
+        return self.bytes[token].decode() if self.kind[token] == 1 else ''
+
+    def part(self, token, a, b):
+        """Characters [a, b) of a token as tokens, by themselves: those of the text around it would seldom be others."""
+        c = self.chars(token)
+        return [token] if a <= 0 and b >= len(c) else self.encode(c[a:b].encode())
 
 
 class Corpus:
@@ -251,48 +254,51 @@ class Maker:
     # ---- infill: likelihood of hole slots
 
     def hole(self, r, x, lo, hi):
-        """[start, end) of a hole inside [lo, hi) of x, or None."""
-        kind = r.choice(4, p=[.35, .3, .2, .15])
+        """(start, end, kind) of a hole inside [lo, hi) of x, or None: the kinds of hole.h that need no syntax."""
+        kind = r.choice((RUN, LINE, LINES, LONG), p=(.4, .35, .15, .1))
         s = int(r.integers(lo, hi))
-        if kind in (0, 3): e = s + int(r.integers(1, 9 if kind == 0 else 65))
+        if kind in (RUN, LONG): e = s + int(r.integers(1, 9 if kind == RUN else 65))
         else:
             nl = np.flatnonzero(x[s:min(s + 65, hi)] == self.tok.newline) + s
-            if len(nl) < 2: return None
-            if kind == 1: e = int(nl[0])                           # the rest of this line
-            else: s, e = int(nl[0]) + 1, int(nl[int(r.integers(1, min(len(nl), 6)))])  # whole lines
-        return (s, e) if s < e <= hi and e - s <= 64 else None
+            if len(nl) < 1 + (kind == LINES): return None
+            if kind == LINE: e = int(nl[0])
+            else: s, e = int(nl[0]) + 1, int(nl[min(len(nl) - 1, int(r.integers(1, 6)))])
+        return (s, e, kind) if s < e <= hi and e - s <= 64 else None
 
-    def holes(self, r, x):
+    def holes(self, r, x, most):
         n = len(x)
         if r.random() < .1 and n > 40:                             # nothing behind the cursor
-            return [(n - int(r.integers(1, 33)), n)]
+            return [(n - int(r.integers(1, 33)), n, LINE)]
         lo = 1 + int(r.integers(0, max(int(.4 * n), 1)))
         hi, out = min(lo + max(int(.6 * n) - 1, 1), n), []
-        for _ in range(int(r.integers(1, min(self.o.holes, 1 + n // 32) + 1))):
+        for _ in range(int(r.integers(1, min(most, 1 + n // 32) + 1))):
             for _ in range(6):
                 h = self.hole(r, x, lo, hi)
-                if h and all(h[1] < a or h[0] > b for a, b in out): out.append(h); break
+                if h and all(h[1] < a or h[0] > b for a, b, _ in out): out.append(h); break
         return sorted(out)
 
     def cut(self, r, x, holes):
-        """Some holes begin and end inside a token: its halves are encoded apart, as the text around a cursor is."""
+        """(x, [(start, end)]): some holes begin and end inside a token, whose parts are then encoded apart."""
         out, new, at = [], [], 0
-        for s, e in holes:
-            share = r.random() < self.o.cut_share
-            head = self.tok.cut(int(x[s]), r) if share and s else None
-            tail = self.tok.cut(int(x[e]), r) if share and e < len(x) else None
-            new += [*x[at:s], *(head[0] if head else ())]
-            a = len(new)
-            new += [*(head[1] if head else x[s:s + 1]), *x[s + 1:e], *(tail[0] if tail else ())]
-            out.append((a, len(new)))
-            new += tail[1] if tail else ()
-            at = e + bool(tail)
+        for s, e, kind in holes:
+            first, last = int(x[s]), int(x[e - 1])
+            n, m = len(self.tok.chars(first)), len(self.tok.chars(last))
+            cut = r.random() < self.o.cut_share
+            a = int(r.integers(0, n)) if cut and n and kind != LINES else 0
+            b = int(r.integers(1, m + 1)) if cut and m and kind in (RUN, LONG) else m
+            if e - s == 1 and b <= a: a = 0
+            part = self.tok.part
+            inside = part(first, a, b) if e - s == 1 else part(first, a, n) + [*x[s + 1:e - 1]] + part(last, 0, b)
+            new += [*x[at:s]] + (part(first, 0, a) if a else [])
+            out.append((len(new), len(new) + len(inside)))
+            new += inside + (part(last, b, m) if b < m else [])
+            at = e
         return np.array([*new, *x[at:]], np.int64), out
 
     def infill(self, r, x, room):
         ltr, how = r.random() < .5, r.choice(3, p=[.4, .4, .2])    # how context enters: left to right, suffix first, at random
         for attempt in range(20):
-            y, hs = self.cut(r, x, self.holes(r, x))
+            y, hs = self.cut(r, x, self.holes(r, x, self.o.holes))
             # The slots behind the first <eom> are not asked for left to right, where nothing comes after it.
             slack = [int(r.integers(0, 65 if ltr and r.random() < .5 else 17)) for _ in hs]
             used = [e - s + (min(k, 1) if ltr else k) for (s, e), k in zip(hs, slack)]
@@ -336,11 +342,14 @@ class Maker:
 
     # ---- the others
 
-    def eso(self, r, x, room, rule, u):
-        """The hybrid loss; u in [0, 1) is the time of a diffusion example."""
+    def eso(self, r, x, room, rule, i, u):
+        """The hybrid loss for row i of those that have it, u of the way through it.  Kinds and times are spread evenly over
+        rows: no batch is without one of them."""
         o = self.o
         alpha0 = 1. if rule == 'mdlm' else o.alpha0
-        if rule == 'mdlm' or r.random() < (o.split if 0 < alpha0 < 1 else alpha0):
+        diffuses, i = pick(1. if alpha0 >= 1 else 0. if alpha0 <= 0 else o.split, i)
+        if diffuses:
+            u = (i * .6180339887498949 + u) % 1
             alpha = alpha0 * (1 - .999 * (.001 + .999 * u))
             hide = r.random(len(x)) >= alpha
             order = np.arange(len(x)) if rule == 'mdlm' else self.order(r, hide, True, True)
@@ -375,29 +384,29 @@ class Maker:
 
     def fim(self, r, x, room):
         x = x[:room - 2]
-        y, hs = self.cut(r, x, self.holes(r, x)[:1] or [(len(x) // 2, len(x) // 2 + 1)])
+        y, hs = self.cut(r, x, self.holes(r, x, 1) or [(len(x) // 2, len(x) // 2 + 1, RUN)])
         (s, e), y = hs[0], y[:room - 2]
         e = min(e, len(y))
         return self.ar(np.concatenate((y[:1], y[e:], [self.tok.mask], y[1:s], y[s:e], [self.tok.eom])))
 
     # ---- rows
 
-    def one(self, r, tag, x, u):
+    def one(self, r, tag, x, i, u):
         """An example of at most len(x) + 1 entries."""
         kind, room, x = self.o.objective, len(x) + 1, np.concatenate(([tag], x))
-        if kind == 'infill': kind = 'eso-b' if r.random() < self.o.paper_share else 'infill'
-        if kind == 'infill': return self.infill(r, x, room)
+        if kind == 'infill':
+            paper, nth = pick(self.o.paper_share, i)
+            return self.eso(r, x, room, 'eso-b', nth, u) if paper else self.infill(r, x, room)
         if kind == 'bd3': return self.bd3(r, x, room)
-        if kind == 'ar': return self.ar(x)
-        if kind == 'fim': return self.fim(r, x, room) if r.random() < .5 else self.ar(x)
-        return self.eso(r, x, room, kind, u)
+        if kind == 'ar' or kind == 'fim' and r.random() < .5: return self.ar(x)
+        if kind == 'fim': return self.fim(r, x, room)
+        return self.eso(r, x, room, kind, i, u)
 
     def row(self, seed, i):
         """The documents of window i side by side, each an example that sees itself only."""
-        r = np.random.default_rng([seed, 2, i])
-        u = (np.random.default_rng([seed, 3]).random() + i * .6180339887498949) % 1  # times spread evenly over rows
+        r, shift = np.random.default_rng([seed, 2, i]), np.random.default_rng([seed, 3]).random()
         parts = [(t, x) for t, x in self.corpus.window(seed, i, self.o.length - 1) if len(x) >= 8]
-        return pack([self.one(r, t, x, (u + k / len(parts)) % 1) for k, (t, x) in enumerate(parts)], self.o.length)
+        return pack([self.one(r, t, x, i, (shift + k / len(parts)) % 1) for k, (t, x) in enumerate(parts)], self.o.length)
 
     def batch(self, seed, at, n):
         b = collate([self.row(seed, i) for i in range(at, at + n)])
@@ -405,6 +414,12 @@ class Maker:
         plain = self.o.objective in ('ar', 'fim') or self.o.objective == 'infill' and not self.o.paper_share
         b['bytes'] = float(self.tok.length[b['target'][b['part'] == SLOTS]].sum()) if plain else 0.
         return b
+
+
+def pick(share, i):
+    """Is i among a share of all numbers, evenly spaced?  And how many of its kind come before it."""
+    before = math.floor(i * share)
+    return (True, before) if math.floor((i + 1) * share) > before else (False, i - before)
 
 
 def pack(examples, length):
