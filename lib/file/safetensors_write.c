@@ -11,7 +11,8 @@ void lac_safetensors_write_drop(lac_safetensors_write *w)
     lac_save_drop(&w->save);
     if (w->notes.mem) lac_buf_free(&w->notes);
     if (w->tensors.mem) lac_buf_free(&w->tensors);
-    *w = (lac_safetensors_write){.save = {.fd = -1, .dir = -1}, .notes.failed = true, .tensors.failed = true}; /* declarations are ignored now */
+    /* Declarations are ignored from now on. */
+    *w = (lac_safetensors_write){.save = {.fd = -1, .dir = -1}, .notes.failed = true, .tensors.failed = true};
 }
 
 int lac_safetensors_write_open(lac_safetensors_write *w, const char *path, const lacuna_allocator *mem, lacuna_error *err)

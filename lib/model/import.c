@@ -27,7 +27,8 @@ static void say_shape(char out[128], const uint64_t *dim, uint32_t n)
 {
     size_t at = 1;
     strcpy(out, "[");
-    for (uint32_t i = 0; i < n && at < 100; i++) at += (size_t)snprintf(out + at, 128 - at, "%s%llu", i ? ", " : "", (unsigned long long)dim[i]);
+    for (uint32_t i = 0; i < n && at < 100; i++)
+        at += (size_t)snprintf(out + at, 128 - at, "%s%llu", i ? ", " : "", (unsigned long long)dim[i]);
     snprintf(out + at, 128 - at, "]");
 }
 

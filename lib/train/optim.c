@@ -170,7 +170,8 @@ static const void *operand(const lac_math *math, void *at, const float *x, size_
 }
 
 /* x [rows, cols], of norm at most 1, becomes nearly orthogonal: five times X = a X + (b G + c G G) X with G = X X', or
- * for a tall x, X = a X + X (b G + c G G) with G = X' X; G is [k, k], k the smaller side.  room: n_muon behind x. */
+ * for a tall x, X = a X + X (b G + c G G) with G = X' X; G is [k, k], k the smaller side.  The rest is scratch: xo as x, the
+ * others [k, k]. */
 static void orthogonalise(const lac_math *math, float *x, size_t rows, size_t cols, float *xo, float *gram, float *gram2, float *go)
 {
     static const float a = 3.4445f, b = -4.7750f, c = 2.0315f;
