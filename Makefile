@@ -49,6 +49,8 @@ FUZZ_C  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ    := $(FUZZ_C:tests/%.c=$(B)/tests/%)
 BENCH_C := $(sort $(wildcard tests/bench/bench_*.c))
 BENCHES := $(BENCH_C:tests/%.c=$(B)/tests/%)
+EVAL_C  := $(sort $(wildcard tests/eval/*.c))
+EVALS   := $(EVAL_C:tests/%.c=$(B)/tests/%)
 EXAMPLE_C := $(sort $(wildcard doc/examples/*.c))
 EXAMPLES := $(EXAMPLE_C:%.c=$(B)/%)
 HDRS    := $(filter-out lib/include/%,$(sort $(wildcard lib/*/*.h)))
@@ -83,7 +85,7 @@ $(B)/tests/%: INCLUDE := -Ilib/include -Ilib -Ifrontends -Itests
 $(FUZZ): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(COMMON_O) $(B)/liblacuna.a
 	$(call SAY,LD)
 	$(Q)$(CXX) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
-$(TESTS) $(BENCHES): $(B)/tests/%: $(B)/tests/%.o $(TESTLIB_O) $(COMMON_O) $(B)/liblacuna_train.a $(B)/liblacuna.a
+$(TESTS) $(BENCHES) $(EVALS): $(B)/tests/%: $(B)/tests/%.o $(TESTLIB_O) $(COMMON_O) $(B)/liblacuna_train.a $(B)/liblacuna.a
 	$(call SAY,LD)
 	$(Q)$(CXX) $(SANFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(TRAIN_LIBS) $(LIBS)
 $(B)/%.o: %.c
@@ -113,7 +115,7 @@ grammars: deps
 # ---- checks ----
 check: grammars
 	@$(MAKE) --no-print-directory check-run
-check-run: all $(TESTS) $(FUZZ) $(EXAMPLES) lint
+check-run: all $(TESTS) $(EVALS) $(FUZZ) $(EXAMPLES) lint
 	@LACUNA_BUILD_DIR=$(B) sh tests/lint/run.sh $(B) '$(TESTS)' '$(TEST_SH)' '$(FUZZ)'
 lint: layers headers symbols
 layers:
@@ -179,4 +181,4 @@ help:
 	@echo 'make lint stats deps grammars install uninstall clean    (PREFIX, DESTDIR, CC, CFLAGS)'
 .PHONY: help demo all deps grammars check check-run lint layers headers symbols bench fuzz fuzz-run stats install uninstall clean
 .DELETE_ON_ERROR:
--include $(LIB_O:.o=.d) $(TRAIN_O:.o=.d) $(CLI_O:.o=.d) $(TESTS:=.d) $(FUZZ:=.d) $(BENCHES:=.d) $(TESTLIB_O:.o=.d) $(EXAMPLES:=.d)
+-include $(LIB_O:.o=.d) $(TRAIN_O:.o=.d) $(CLI_O:.o=.d) $(TESTS:=.d) $(FUZZ:=.d) $(BENCHES:=.d) $(EVALS:=.d) $(TESTLIB_O:.o=.d) $(EXAMPLES:=.d)
