@@ -297,10 +297,11 @@ class Maker:
 
     def infill(self, r, x, room):
         ltr, how = r.random() < .5, r.choice(3, p=[.4, .4, .2])    # how context enters: left to right, suffix first, at random
-        for attempt in range(20):
+        roomy = 65 if ltr and r.random() < .5 else 17
+        for _ in range(20):
             y, hs = self.cut(r, x, self.holes(r, x, self.o.holes))
             # The slots behind the first <eom> are not asked for left to right, where nothing comes after it.
-            slack = [int(r.integers(0, 65 if ltr and r.random() < .5 else 17)) for _ in hs]
+            slack = [int(r.integers(0, roomy)) for _ in hs]
             used = [e - s + (min(k, 1) if ltr else k) for (s, e), k in zip(hs, slack)]
             extra = len(y) - room + sum(2 * u - (e - s) for u, (s, e) in zip(used, hs)) - 1
             if hs and extra < .4 * len(y): break
@@ -321,7 +322,8 @@ class Maker:
         pos[1:] -= left; st, sp = np.concatenate(st), np.concatenate(sp) - left
         ctx = np.flatnonzero(keep)
         if how == 1:
-            cut = np.searchsorted(ctx, hs[int(r.integers(len(hs)))][0])
+            first = int(r.integers(len(hs))) if r.random() < .25 else 0  # nearly always the first, as the canvas does
+            cut = np.searchsorted(ctx, hs[first][0])
             ctx = np.concatenate((ctx[cut:], ctx[:cut]))
         elif how == 2: ctx = r.permutation(ctx)
         if not ltr: p = r.permutation(len(st)); st, sp = st[p], sp[p]
@@ -334,7 +336,7 @@ class Maker:
         own, target, part = np.arange(k + n), np.full(k + n, -1), np.full(k + n, SLOTS)
         target[k:] = st
         if running and c > 1:
-            j = np.flatnonzero((cp[1:] == cp[:-1] + 1) & (r.random(c - 1) < self.o.next_share))
+            j = np.flatnonzero((cp[1:] == cp[:-1] + 1) & (cp[:-1] > 0) & (r.random(c - 1) < self.o.next_share))  # not from the tag
             target[j], part[j] = ct[j + 1], NEXT
         upto = np.concatenate((np.arange(k), c + np.arange(n)))
         return example(np.concatenate((ct, st[:-1], np.full(n, self.tok.mask))), np.concatenate((cp, sp[:-1], sp)), upto, own, own + 1,
@@ -371,11 +373,12 @@ class Maker:
         x, i, c = x[:n], np.arange(n), (n - 1) // size * size
         first = i // size * size
         last = np.minimum(first + size, n)
-        t = .001 + .999 * r.random(n)[first]                       # one time a block
+        blocks = c // size + 1                                     # each has a time of its own, spread evenly, in random order
+        t = (.001 + .999 * (r.permutation(blocks) + r.random()) / blocks)[i // size]
         hide = r.random(n) < t
         return example(np.concatenate((x[:c], np.where(hide, self.tok.mask, x))), np.concatenate((i[:c], i)),
                        np.concatenate((last[:c], first)), np.concatenate((i[:c], c + first)), np.concatenate((i[:c] + 1, c + last)),
-                       np.concatenate((np.full(c, -1), np.where(hide, x, -1))), np.concatenate((np.ones(c), 1 / t)), SLOTS, {SLOTS: n})
+                       np.concatenate((np.full(c, -1), np.where(hide, x, -1))), np.concatenate((np.ones(c), np.ones(n) if self.o.low_var else 1 / t)), SLOTS, {SLOTS: n})
 
     def ar(self, x):
         i, target = np.arange(len(x)), np.append(x[1:], -1)
@@ -410,9 +413,7 @@ class Maker:
 
     def batch(self, seed, at, n):
         b = collate([self.row(seed, i) for i in range(at, at + n)])
-        # Bits a byte have a meaning where every target counts once; the bounds of the others weight them.
-        plain = self.o.objective in ('ar', 'fim') or self.o.objective == 'infill' and not self.o.paper_share
-        b['bytes'] = float(self.tok.length[b['target'][b['part'] == SLOTS]].sum()) if plain else 0.
+        b['bytes'] = float((b['weight'] * torch.from_numpy(self.tok.length)[b['target']])[b['part'] != NEXT].sum())
         return b
 
 
@@ -592,9 +593,9 @@ def options(argv=None):
     add('length', 512, 'entries a row, and positions of the model')
     add('batch', 16, 'rows a step, over all ranks')
     add('accumulate', 1, 'pieces in which a rank works through its rows of a step')
-    add('alpha0', .25, 'eso: share of diffusion'); add('split', .5, 'eso: share of diffusion examples'); add('low-var', False, 'weight 1 for diffusion')
+    add('alpha0', .25, 'eso: share of diffusion'); add('split', .5, 'eso: share of diffusion examples'); add('low-var', False, 'eso, mdlm, bd3: weight 1 for diffusion')
     add('paper-share', 0., 'infill: share of eso-b examples'); add('block', 16, 'bd3'); add('holes', 8, 'infill: at most so many an example')
-    add('next-weight', .5, 'infill: weight of the next-token loss'); add('next-share', 1., 'infill: share of the running context that has it')
+    add('next-weight', .5, 'infill: weight of the next-token loss'); add('next-share', .5, 'infill: share of the running context that has it')
     add('cut-share', .3, 'infill, fim: share of holes that begin and end inside a token')
     add('lr', .003, 'AdamW'); add('lr-muon', .02, 'Muon; 0: AdamW for all'); add('decay', .01, 'weight decay'); add('clip', 1., 'of the norm; 0: none')
     add('ema', 0., 'average of the weights'); add('warmup', 30, 'steps'); add('cool', .3, 'last share of the run in which rates fall to 0')
@@ -658,11 +659,11 @@ class Run:
         if self.rank == 0: print(json.dumps(x), flush=True)
 
     def report(self, nlls, norm, size):
-        """loss, mean of each part, bits per byte."""
+        """loss, mean of each part, bits per byte of what the targets spell (weighted as their losses are)."""
         mean = [a / b if b > 0 else None for a, b in zip(nlls.tolist(), norm.tolist())]
         out = dict(loss=sum(float(c) * m for c, m in zip(self.coef, mean) if m is not None))
         out.update({p: m for p, m in zip(PARTS, mean) if m is not None})
-        if size: out['bits_per_byte'] = float(nlls[SLOTS]) / size / math.log(2)
+        if size: out['bits_per_byte'] = float(nlls[:NEXT].sum()) / size / math.log(2)
         return out
 
     def evaluate(self):

@@ -30,7 +30,7 @@ def drawn(rng, n, share, shuffle_clean, shuffle_masks):
 def examples():
     """[(name, example, what it was drawn from)]"""
     rng, out = np.random.default_rng(7), []
-    o = types.SimpleNamespace(next_share=.5, block=5)
+    o = types.SimpleNamespace(next_share=.5, block=5, low_var=False)
     maker = train.Maker(o, None, types.SimpleNamespace(mask=MASK, eom=EOM))
     for name, shuffle in (('eso-b', True), ('eso-a', True), ('mdlm', False)):
         x, hide, order = drawn(rng, 24, .6, shuffle, shuffle)

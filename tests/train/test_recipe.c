@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "train/objective.h"
 #include "train/tape.h"
 
 #define CAP 80 /* entries of the longest example */
@@ -143,6 +144,42 @@ static void hold(const char *name, double loss_tolerance, double gradient_tolera
     rig_close(&r);
 }
 
+/* The same sequences made by this library from what was drawn for them, where that is kept. */
+static void made_here(void **state)
+{
+    rig r;
+    const json_t *row;
+    size_t k, made = 0;
+    (void)state;
+    rig_open(&r, lac_gemm_pick("ref"));
+    json_array_foreach(r.examples, k, row) {
+        const char *name = json_string_value(json_object_get(row, "name"));
+        const double none[LAC_PARTS] = {0};
+        double nll[LAC_PARTS] = {0};
+        int32_t x[CAP];
+        size_t order[CAP], n = json_array_size(json_object_get(row, "x"));
+        uint8_t hide[CAP];
+        if (!n) continue;
+        assert_true(n <= CAP / 2);
+        for (size_t i = 0; i < n; i++) {
+            x[i] = (int32_t)number(row, "x", i);
+            order[i] = (size_t)number(row, "order", i);
+            hide[i] = (uint8_t)number(row, "hide", i);
+        }
+        lac_objective o = {.kind = !strncmp(name, "mdlm", 4) ? LAC_MDLM : !strncmp(name, "eso-a", 5) ? LAC_ESO_A : LAC_ESO_B, .mask = r.ps.hp.mask};
+        if (strstr(name, "diffusion")) lac_example_diffusion(&r.ex, &o, x, order, hide, n, json_number_value(json_object_get(row, "w")));
+        else lac_example_sequential(&r.ex, &o, x, order, hide, n);
+        lac_tape_run(r.tape, &r.weights, &r.ex, none, nll, NULL, NULL, NULL);
+        for (size_t p = 0; p < LAC_PARTS; p++) {
+            CHECK(relative(nll[p], number(row, "nll", p)) <= 1e-5, "%s: part %zu: %.9g, expected %.9g", name, p, nll[p], number(row, "nll", p));
+            CHECK(r.ex.norm[p] == number(row, "norm", p), "%s: part %zu: norm %g", name, p, r.ex.norm[p]);
+        }
+        made++;
+    }
+    assert_int_equal(made, 5);
+    rig_close(&r);
+}
+
 static void float32_reference(void **state)
 {
     (void)state;
@@ -164,6 +201,7 @@ static void bf16(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(float32_reference), cmocka_unit_test(float32_blas), cmocka_unit_test(bf16)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(float32_reference), cmocka_unit_test(float32_blas), cmocka_unit_test(bf16),
+                                       cmocka_unit_test(made_here)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
