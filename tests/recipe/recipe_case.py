@@ -103,9 +103,9 @@ def resume():
 
 
 def pieces():
-    """A step in two pieces is the same step."""
+    """A step in two pieces is the same step, and so is one whose rows were made by two workers."""
     a = losses(run('--out', 'one', '--steps', '3', '--batch', '4'))
-    b = losses(run('--out', 'two', '--steps', '3', '--batch', '4', '--accumulate', '2'))
+    b = losses(run('--out', 'two', '--steps', '3', '--batch', '4', '--accumulate', '2', '--workers', '2'))
     assert a.keys() == b.keys() and all(abs(a[k] - b[k]) < 2e-5 * a[k] for k in a), (a, b)
 
 
