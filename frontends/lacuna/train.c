@@ -294,7 +294,7 @@ static int open_corpora(job *j)
     buf what = {0};
     int r = 0;
     if (o->base) {
-        char *path = model_path(o->base, &what);
+        char *path = model_path(strcmp(o->base, "default") ? o->base : NULL, &what);
         if (!path) return say("%s", what.p), buf_free(&what), EXIT_FAILED;
         r = lacuna_model_open(&j->base, path, &(lacuna_model_options){.size = LACUNA_MODEL_INIT, .kernel = o->to.kernel}, &err);
         free(path);
@@ -503,6 +503,7 @@ int cmd_train(int argc, char **argv)
         join_ranks();
         job j = {.o = &o, .json = !isatty(1), .screen = term_look(2)};
         lacuna_train_ranks(&j.rank, &j.ranks);
+        if (j.ranks > 1) j.json = 1, j.screen.moves = 0; /* mpirun gives its children terminals that nobody sees */
         code = train(&j);
         if (j.broken && j.broken != EPIPE && code == EXIT_DONE) code = EXIT_FAILED;
         lacuna_train_free(j.t);

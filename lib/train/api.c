@@ -425,8 +425,8 @@ static int open_trainer(lacuna_trainer *t, const lacuna_train_options *o, lacuna
 int lacuna_train_open(lacuna_trainer **out, const lacuna_corpus *c, const lacuna_train_options *options, lacuna_error *err)
 {
     lacuna_train_options o;
+    if (out) *out = NULL;
     if (!out || !c) return lac_err(err, LACUNA_E_ARG, 0, "lacuna_train_open: out and corpus must not be NULL");
-    *out = NULL;
     int r = lac_session_options(&o, sizeof o, options, "train", err);
     if (r) return r;
     lacuna_allocator mem = lac_mem_system_or(o.allocator);

@@ -102,7 +102,7 @@ t "--shard" "$lacuna" train --shard mine.bin --tokenizer "$tok" --data mine --se
 [ $rc -eq 0 ] && [ -s lacuna-mine.gguf ] && [ -s lacuna-mine.safetensors ] && grep -q 'lacuna infill -m ./lacuna-mine.gguf' fit.err; say $? "--base: lacuna-mine.gguf"
 grep -q 'held out, before: .* bits a byte' fit.err && grep -q 'held out, after: ' fit.err; say $? "held-out bits a byte before and after"
 if [ -f "$root/models/default/default.gguf" ]; then
-    t "--base default" "$lacuna" train --base default --data mine --steps 1 --length 64 --batch 2 --lanes 2 --held-out-examples 2 --out d.gguf
+    t "--base default" env LACUNA_MODEL="$root/models/default/default.gguf" "$lacuna" train --base default --data mine --steps 1 --length 64 --batch 2 --lanes 2 --held-out-examples 2 --out d.gguf
 fi
 for o in eso-b eso-a mdlm bd3 ar fim; do
     "$lacuna" train $new --objective $o --data mine --steps 2 --out o.gguf >o.json 2>o.err; rc=$?
