@@ -29,7 +29,7 @@ typedef struct {
     lac_net net;
     atomic_bool cancel;    /* never set */
     lac_arena arena;       /* of one line */
-    int32_t tag;           /* kind of text, or -1 */
+    int32_t tag;           /* kind of text */
     uint32_t max_tokens;
 } fim;
 
@@ -55,17 +55,17 @@ static int context(fim *f, const hole *h, size_t slots, entries *e, lacuna_error
     int r = lac_canvas_text(&c, &want, &f->arena, err);
     buf_free(&text);
     if (r) return r;
-    size_t most = c.n_context + 1 + slots, suffix = 0, tagged = f->tag >= 0;
+    size_t most = c.n_context + 1 + slots, suffix = 0;
     e->token = lac_arena_array(&f->arena, most, sizeof *e->token);
     e->pos = lac_arena_array(&f->arena, most, sizeof *e->pos);
     e->sees = lac_arena_array(&f->arena, most, sizeof *e->sees);
     if (!e->token || !e->pos || !e->sees) return lac_nomem(err, "fim");
-    while (suffix < c.n_context && c.pos[suffix]) suffix++; /* the canvas has the suffix first, then tag and prefix from position 0 */
+    while (c.pos[suffix]) suffix++; /* the canvas has the suffix first, then the tag at position 0, then the prefix */
     e->n = 0;
-    if (tagged) e->token[e->n++] = f->tag;
+    e->token[e->n++] = f->tag;
     for (size_t i = 0; i < suffix; i++) e->token[e->n++] = c.token[i];
     e->token[e->n++] = f->m->info.mask;
-    for (size_t i = suffix + tagged; i < c.n_context; i++) e->token[e->n++] = c.token[i];
+    for (size_t i = suffix + 1; i < c.n_context; i++) e->token[e->n++] = c.token[i];
     for (size_t i = 0; i < most; i++) e->pos[i] = (int32_t)i;
     lac_rule_sees(LAC_RULE_PAPER, most, 0, e->sees);
     return 0;
@@ -211,7 +211,7 @@ int main(int argc, char **argv)
     arg_list operands = {0};
     say_as("fim");
     int r = args_parse(opts, argc - 1, argv + 1, &operands, why, sizeof why);
-    if (r || !model || operands.n) return say("%s", r == ARGS_USAGE ? why : "usage: fim -m MODEL [--lang TAG] [--max-tokens N] <CASES"), 2;
+    if (r || !model || !lang || operands.n) return say("%s", r == ARGS_USAGE ? why : "usage: fim -m MODEL --lang TAG [--max-tokens N] [--threads N] <CASES"), 2;
     r = open_all(&f, model, lang, threads, &err);
     if (r) say("%s", err.msg);
     io_lines in = {.fd = 0};
