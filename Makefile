@@ -151,6 +151,11 @@ fuzz-run: $(FUZZERS)
 stats:
 	@wc -l $(LIB_C) $(LIB_CC) $(TRAIN_C) $(HDRS) $(CLI_C) | sort -n
 
+# The training corpus, from Debian's archive to shards; the network and an hour.
+CORPUS ?= $(BUILD)/corpus
+corpus: all
+	@LACUNA=$(B)/lacuna sh models/recipe/build.sh $(CORPUS)
+
 # ---- install ----
 MODELS := $(sort $(wildcard models/*/*.gguf))
 install: all
@@ -178,7 +183,8 @@ help:
 	@echo 'make check      install what is missing, build, and run all tests (SAN=address,undefined SAN=thread WERROR=1)'
 	@echo 'make bench      speed, as ratios measured in one run'
 	@echo 'make fuzz       each fuzzer for FUZZ_SECONDS (60); T=gguf for one'
+	@echo 'make corpus     what the default model is trained on: fetch, clean, tokenizer, shards (CORPUS=FOLDER)'
 	@echo 'make lint stats deps grammars install uninstall clean    (PREFIX, DESTDIR, CC, CFLAGS)'
-.PHONY: help demo all deps grammars check check-run lint layers headers symbols bench fuzz fuzz-run stats install uninstall clean
+.PHONY: help demo all deps grammars corpus check check-run lint layers headers symbols bench fuzz fuzz-run stats install uninstall clean
 .DELETE_ON_ERROR:
 -include $(LIB_O:.o=.d) $(TRAIN_O:.o=.d) $(CLI_O:.o=.d) $(TESTS:=.d) $(FUZZ:=.d) $(BENCHES:=.d) $(EVALS:=.d) $(TESTLIB_O:.o=.d) $(EXAMPLES:=.d)
