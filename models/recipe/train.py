@@ -3,7 +3,8 @@
 
 The C trainer (lacuna train) is the reference; this file does the same on the same shards (lib/train/corpus.h), with the
 same objectives (objective.h), description of attention (example.h), network and optimiser (optim.h), and
-writes what `lacuna convert` reads.  It runs on PyTorch 1.13 on a CPU and on PyTorch 2.5 or later on CUDA.
+writes what `lacuna convert` reads.  It runs on PyTorch 1.13 on a CPU, where tests/recipe holds it against the C trainer, and is
+written for PyTorch 2.5 or later on CUDA: flex_attention, NCCL and --compile have not been run yet.
 
     python3 train.py --data train.bin --tokenizer bpe.model --out run --minutes 28
     torchrun --nproc_per_node 8 train.py ...       the same losses up to rounding, rows shared out
@@ -472,12 +473,18 @@ def orthogonal(x, bf16):
     return x
 
 
+def rate(o, t, done):
+    """Share of the peak rates at step t, when a share of the run is done: warm-up, plateau, cool-down."""
+    return max(0., min((t + 1) / o.warmup if o.warmup else 1, (1 - done) / o.cool if o.cool else 1, 1))
+
+
 class Optim:
-    """AdamW and Muon over flat arrays, of which parameters and gradients are views; AdamW's share comes first."""
+    """AdamW and Muon over flat arrays, of which parameters and gradients are views: vectors, which do not decay, then AdamW's
+    matrices, then Muon's."""
     def __init__(self, model, o, bf16):
         self.o, self.bf16 = o, bf16
         muon = lambda n, p: o.lr_muon > 0 and p.dim() == 2 and n != 'embed.weight'
-        named = sorted(model.named_parameters(), key=lambda x: muon(*x))
+        named = sorted(model.named_parameters(), key=lambda x: (x[1].dim(), muon(*x)))
         self.n = sum(p.numel() for _, p in named)
         self.w = torch.cat([p.detach().flatten() for _, p in named])
         self.g = torch.zeros(self.n + 4, device=self.w.device)     # the sums of the loss ride behind the gradient
@@ -487,6 +494,7 @@ class Optim:
             p.data, p.grad = self.view(self.w, n), self.view(self.g, n)
             at += p.numel()
         self.plain = sum(p.numel() for n, p in named if not muon(n, p))
+        self.vectors = sum(p.numel() for _, p in named if p.dim() == 1)
         self.v = torch.zeros_like(self.w[:self.plain])
         self.ema = self.w.clone() if o.ema else None
         self.shapes = {}
@@ -505,7 +513,8 @@ class Optim:
         self.m[:k].lerp_(g[:k], 1 - .9)
         self.v.mul_(.95).addcmul_(g[:k], g[:k], value=1 - .95)
         d = (self.v / (1 - .95 ** (t + 1))).sqrt_().add_(1e-8)
-        self.w[:k].mul_(1 - lr * o.decay).addcdiv_(self.m[:k], d, value=-lr / (1 - .9 ** (t + 1)))
+        self.w[self.vectors:k].mul_(1 - lr * o.decay)
+        self.w[:k].addcdiv_(self.m[:k], d, value=-lr / (1 - .9 ** (t + 1)))
         lr = o.lr_muon * rate
         self.m[k:].lerp_(g[k:], 1 - .95)
         for (rows, cols), names in self.shapes.items():
@@ -563,6 +572,7 @@ def load_tensors(path):
     n = int.from_bytes(raw[:8].tobytes(), 'little')
     head = json.loads(raw[8:8 + n].tobytes())
     meta = head.pop('__metadata__', {})
+    if any(t['dtype'] != 'F32' for t in head.values()): raise SystemExit(f'{path}: not all tensors are float32')
     at = lambda t: raw[8 + n + t['data_offsets'][0]:8 + n + t['data_offsets'][1]]
     return {k: at(t).view('<f4').reshape(t['shape']) for k, t in head.items()}, meta
 
@@ -600,7 +610,7 @@ def options(argv=None):
     add('lr', .003, 'AdamW'); add('lr-muon', .02, 'Muon; 0: AdamW for all'); add('decay', .01, 'weight decay'); add('clip', 1., 'of the norm; 0: none')
     add('ema', 0., 'average of the weights'); add('warmup', 30, 'steps'); add('cool', .3, 'last share of the run in which rates fall to 0')
     add('steps', 10 ** 9, 'of the run'); add('minutes', 1e9, 'of the run, over all calls'); add('stop-after', 1e9, 'minutes of this call')
-    add('save-every', 5., 'minutes'); add('log-every', 20, 'steps'); add('eval-rows', 64, 'of the held-out shards')
+    add('save-every', 5., 'minutes'); add('log-every', 20, 'steps'); add('eval-rows', 64, 'of the held-out shards, rounded up to whole pieces')
     add('resume', False, 'go on from the state in the folder'); add('start', None, 'safetensors of weights to begin with')
     add('seed', 0); add('f32', False, 'no bf16'); add('compile', False, 'torch.compile')
     add('workers', 0, 'processes that make batches'); add('threads', 0, 'of PyTorch on a CPU')
@@ -646,6 +656,8 @@ class Run:
 
     def minutes(self): return (time.time() - self.begun) / 60
 
+    def done(self): return max((self.spent + self.minutes()) / self.o.minutes, self.step / self.o.steps)
+
     def sum_all(self, x):
         if self.ranks > 1: torch.distributed.all_reduce(x)
         return x
@@ -690,7 +702,7 @@ class Run:
     def train_step(self, batches, stop):
         """One step.  Returns None at the end of the run or of the call."""
         o = self.o
-        done = max((self.spent + self.minutes()) / o.minutes, self.step / o.steps)
+        done = self.done()
         stop = stop or done >= 1 or self.minutes() >= o.stop_after and self.step > self.first
         micro = [] if stop else [next(batches) for _ in range(o.accumulate)]
         # Sums over ranks: whether one stops, rank 0's share of the run, bytes, and the denominators of the loss.
@@ -711,11 +723,10 @@ class Run:
         cooling = o.cool and done > 1 - o.cool
         if cooling and not self.cooling: self.save('before-cooling')
         self.cooling = cooling
-        rate = min((self.step + 1) / o.warmup if o.warmup else 1, (1 - done) / o.cool if o.cool else 1, 1)
-        grad = self.opt.step(self.step, rate)
+        grad = self.opt.step(self.step, rate(o, self.step, done))
         self.step += 1
         self.rows += o.batch
-        return norm, size, rate, grad
+        return norm, size, grad
 
     def train(self):
         o, stop = self.o, []
@@ -725,7 +736,7 @@ class Run:
         data = Batches(self.maker, o.seed, self.rows, self.rank, self.ranks, n)
         ahead = dict(num_workers=o.workers, prefetch_factor=4) if o.workers else {}
         batches = iter(torch.utils.data.DataLoader(data, None, sampler=range(10 ** 12), pin_memory=self.device.type == 'cuda', **ahead))
-        self.first, self.cooling = self.step, self.step > 0 and o.cool and self.step / o.steps > 1 - o.cool
+        self.first, self.cooling = self.step, o.resume and o.cool and self.done() > 1 - o.cool
         total = sum(p.numel() for p in self.model.parameters())
         self.say(parameters=total, embedding=self.model.embed.weight.numel(), device=str(self.device), ranks=self.ranks, flex=bool(self.flex))
         saved = last = time.time()
@@ -735,10 +746,10 @@ class Run:
             if r is None: break
             seen += o.batch * o.length
             if self.step % o.log_every == 0 or self.step == o.steps:
-                norm, size, rate, grad = r
+                norm, size, grad = r
                 rep, now = self.report(self.opt.g[-4:].double().cpu(), norm, size), time.time()
                 if not math.isfinite(float(grad)): raise SystemExit('the gradient is not finite: the last state stays')
-                self.say(step=self.step, **rep, norm=float(grad), rate=rate, entries_per_s=round(seen / (now - last)),
+                self.say(step=self.step, **rep, norm=float(grad), entries_per_s=round(seen / (now - last)),
                          minutes=round(self.spent + self.minutes(), 3))
                 last, seen = now, 0
             due = torch.tensor(float(self.rank == 0 and time.time() - saved > 60 * o.save_every))
@@ -748,7 +759,8 @@ class Run:
         self.save()
         self.evaluate()
         if self.rank == 0: export(o.out, self.opt, self.config)
-        if self.ranks > 1: torch.distributed.barrier(); torch.distributed.destroy_process_group()
+        self.sum_all(torch.zeros(1))                               # nobody leaves before all is written
+        if self.ranks > 1: torch.distributed.destroy_process_group()
 
 
 if __name__ == '__main__':

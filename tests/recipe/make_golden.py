@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Losses and gradients of a few examples, computed by models/recipe/train.py in double precision.
+"""Losses and gradients of a few examples, computed by models/recipe/train.py in double precision; and what three steps of
+its optimiser make of such a gradient.
 
     make_golden.py           write tests/recipe/{examples.json,gradient.safetensors}; the weights are tests/golden/house
     make_golden.py --check   recompute what they hold and compare: the recipe has not moved
@@ -49,12 +50,37 @@ def examples():
     return out
 
 
+def house():
+    config = dict(json.load(open(f'{ROOT}/tests/golden/house/config.json')), norm_eps=1e-6, rope_base=10000.)
+    model = train.Model(config)
+    weights, _ = train.load_tensors(f'{ROOT}/tests/golden/house/house.safetensors')
+    model.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in weights.items()})
+    return model
+
+
+STEPS = dict(lr=.003, lr_muon=.02, decay=.1, clip=1., ema=.9, warmup=2, cool=.3, steps=4)
+
+
+def digest(x):
+    """Norm, and a sum in which places and signs count."""
+    x = x.double().flatten()
+    return [float(x.norm()), float((x * (torch.arange(len(x)) * 7919 % 13 - 6)).sum())]
+
+
+def optimise(gradient):
+    """{name: digests of the change of the weights and of their average after three steps}; the gradient is the same in each."""
+    o, model = types.SimpleNamespace(**STEPS), house()
+    opt = train.Optim(model, o, False)
+    begun = {n: opt.view(opt.w, n).clone() for n in opt.at}
+    for t in range(3):
+        for n, g in gradient.items(): opt.view(opt.g, n).copy_(g)
+        opt.step(t, train.rate(o, t, t / o.steps))
+    return {n: digest(opt.view(opt.w, n) - begun[n]) + digest(opt.view(opt.ema, n) - begun[n]) for n in opt.at}
+
+
 def compute(list_of_examples):
     """(nll of parts [n, 4] , nll of targets [n][..], loss, gradients) in double precision."""
-    config = dict(json.load(open(f'{ROOT}/tests/golden/house/config.json')), norm_eps=1e-6, rope_base=10000.)
-    model = train.Model(config).double()
-    weights, _ = train.load_tensors(f'{ROOT}/tests/golden/house/house.safetensors')
-    model.load_state_dict({k: torch.from_numpy(np.array(v)).double() for k, v in weights.items()})
+    model = house().double()
     norm = np.sum([e['norm'] for e in list_of_examples], 0)
     scale = torch.tensor([c / n if n else 0. for c, n in zip(COEF, norm)], dtype=torch.float64)
     parts, each, loss = [], [], 0
@@ -81,8 +107,10 @@ def write():
         if drawn_from: row.update({k: np.asarray(v).astype(float if k == 'w' else int).tolist() for k, v in zip(('x', 'hide', 'order', 'w'), drawn_from)})
         rows.append(row)
     lines = ',\n'.join(json.dumps(r, separators=(',', ':')) for r in rows)
-    with open(f'{HERE}/examples.json', 'w') as f: f.write(f'{{"coef":{json.dumps(COEF)},"loss":{loss!r},"examples":[\n{lines}\n]}}\n')
     train.save_tensors(f'{HERE}/gradient.safetensors', gradient, {})
+    moved = ',\n'.join(f'"{n}":{json.dumps(d)}' for n, d in optimise(gradient).items())
+    with open(f'{HERE}/examples.json', 'w') as f:
+        f.write(f'{{"coef":{json.dumps(COEF)},"loss":{loss!r},"examples":[\n{lines}\n],\n"steps":{json.dumps(STEPS)},"moved":{{\n{moved}\n}}}}\n')
 
 
 def check():
@@ -95,6 +123,7 @@ def check():
     for r, p, n in zip(rows, parts, each): assert near(p, r['nll']) and near(n, r['each']), r['name']
     want, _ = train.load_tensors(f'{HERE}/gradient.safetensors')
     for n, g in gradient.items(): assert np.allclose(g.numpy(), want[n], rtol=1e-6, atol=1e-9), n
+    for n, d in optimise(gradient).items(): assert np.allclose(d, was['moved'][n], rtol=1e-3, atol=1e-3 * d[0]), n
     for r in rows:                                                 # the examples themselves, where their draws are kept
         if 'x' not in r: continue
         kind, what = r['name'].split()

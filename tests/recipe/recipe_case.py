@@ -95,6 +95,16 @@ def rules():
         assert targets > 100, objective
 
 
+def rule():
+    """The rule that flex_attention is given says what the dense mask says."""
+    tok = train.Tokenizer(TOK)
+    o = train.options([*SMALL, '--objective', 'eso-a', '--batch', '3'])
+    b = train.Maker(o, train.Corpus(o.data, tok.bos), tok).batch(0, 0, 3)
+    i = torch.arange(o.length)
+    grid = lambda f, rows, heads, n, m, device: f(torch.arange(rows)[:, None, None, None], heads, i[:, None], i)
+    assert torch.equal(train.sees(b, grid), train.sees(b, None))
+
+
 def resume():
     whole = run('--out', 'whole', '--steps', '5', '--batch', '4', '--ema', '.9')
     run('--out', 'cut', '--steps', '5', '--batch', '4', '--ema', '.9', '--stop-after', '0')
@@ -155,7 +165,7 @@ def begin():
 
 if __name__ == '__main__':
     make_corpus(train.Tokenizer(TOK))
-    for test in (golden, tokenizer, windows, rules, resume, pieces, ranks, stopped, learns, begin):
+    for test in (golden, tokenizer, windows, rules, rule, resume, pieces, ranks, stopped, learns, begin):
         t = time.time()
         try:
             test()

@@ -1,5 +1,5 @@
 /* The C trainer against the GPU recipe: losses and gradients that models/recipe/train.py computed in double precision on
- * the network of tests/golden/house (tests/recipe/make_golden.py). */
+ * the network of tests/golden/house, and what its optimiser made of the gradient (tests/recipe/make_golden.py). */
 #include "common/unit.h"
 
 #include <jansson.h>
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "train/objective.h"
+#include "train/optim.h"
 #include "train/tape.h"
 
 #define CAP 80 /* entries of the longest example */
@@ -180,6 +181,72 @@ static void made_here(void **state)
     rig_close(&r);
 }
 
+/* Norm of w - from, and a sum in which places and signs count. */
+static void digest(const lac_param *p, const float *w, const float *from, double out[2])
+{
+    double squares = 0;
+    out[1] = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        double d = (double)w[p->at + i] - (double)from[p->at + i];
+        squares += d * d;
+        out[1] += d * (double)((int)(i * 7919 % 13) - 6);
+    }
+    out[0] = sqrt(squares);
+}
+
+/* Three steps with the golden gradient move weights and their average as far as the recipe's. */
+static void optimiser(void **state)
+{
+    rig r;
+    lacuna_error err;
+    lac_pool *pool;
+    lac_optim_room *room;
+    double norm, worst = 0;
+    (void)state;
+    rig_open(&r, lac_gemm_pick("ref"));
+    const json_t *o = json_object_get(r.root, "steps"), *moved = json_object_get(r.root, "moved");
+    lac_optim_options opt;
+    lac_optim_default(&opt);
+    opt.lr = json_number_value(json_object_get(o, "lr"));
+    opt.lr_muon = json_number_value(json_object_get(o, "lr_muon"));
+    opt.decay = opt.decay_muon = json_number_value(json_object_get(o, "decay"));
+    opt.clip = json_number_value(json_object_get(o, "clip"));
+    opt.ema = json_number_value(json_object_get(o, "ema"));
+    opt.cool = json_number_value(json_object_get(o, "cool"));
+    opt.warmup = (uint64_t)json_integer_value(json_object_get(o, "warmup"));
+    opt.total = (uint64_t)json_integer_value(json_object_get(o, "steps"));
+    const size_t size = r.ps.total * sizeof(float);
+    lac_optim s = {.w = malloc(size), .m = calloc(1, size), .v = calloc(1, size), .ema = malloc(size)};
+    memcpy(s.w, r.w, size);
+    memcpy(s.ema, r.w, size);
+    assert_int_equal(lac_pool_open(&pool, &r.mem, 1, &err), 0);
+    assert_int_equal(lac_optim_room_open(&room, &r.ps, 1, &r.mem, &err), 0);
+    for (int t = 0; t < 3; t++) {
+        memcpy(r.g, r.want, size);
+        CHECK(lac_optim_step(&s, &opt, &r.ps, &r.math, pool, room, r.g, &norm, &err) == 0, "%s", err.msg);
+        assert_true(norm > opt.clip); /* clipping is part of the test */
+    }
+    for (size_t k = 0; k < r.ps.n; k++) {
+        const lac_param *p = &r.ps.p[k];
+        double got[4];
+        digest(p, s.w, r.w, got);
+        digest(p, s.ema, r.w, got + 2);
+        for (size_t i = 0; i < 4; i++) { /* a sum may cancel: it is measured against the norm */
+            double want = number(moved, p->name, i), off = fabs(got[i] - want) / number(moved, p->name, i & 2);
+            if (!(off <= worst)) worst = off;
+            CHECK(off <= 1e-3, "%s: value %zu is %.7g, expected %.7g", p->name, i, got[i], want);
+        }
+    }
+    printf("report: recipe's optimiser against ours, float32: three steps within %.1e\n", worst);
+    lac_optim_room_free(room);
+    lac_pool_free(pool);
+    free(s.w);
+    free(s.m);
+    free(s.v);
+    free(s.ema);
+    rig_close(&r);
+}
+
 static void float32_reference(void **state)
 {
     (void)state;
@@ -202,6 +269,6 @@ static void bf16(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(float32_reference), cmocka_unit_test(float32_blas), cmocka_unit_test(bf16),
-                                       cmocka_unit_test(made_here)};
+                                       cmocka_unit_test(made_here),        cmocka_unit_test(optimiser)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
