@@ -19,18 +19,23 @@ NAMES = {'tokens': '1 to 8 tokens', 'rest': 'rest of a line', 'line': 'whole lin
          'cursor-rest': 'typed: rest of a line', 'cursor-statement': 'typed: rest of a statement',
          'cursor-arguments': 'typed: arguments'}
 SLOTS, SLOTS_OF = 16, {'multi': 64, 'cursor-statement': 64}
+SPARE = 8  # slots that `lacuna score` gives a hole beyond its text
 ONE_EACH = 16384  # steps so many that no two slots share one
 
 
-def settings(slots):
-    """Rows of the table of settings: name, options."""
-    yield 'left to right', []
+def settings():
+    """Rows of the table of settings: name, order, slots a pass."""
+    yield 'left to right', None, 1
     for order in ('left', 'random', 'confidence'):
         for k in (1, 2, 4, 8):
-            if order == 'left' and k == 1: continue
-            steps = ONE_EACH if k == 1 else slots // k
-            name = 'one a pass' if k == 1 else f'about {k} a pass'
-            yield f'{"left to right" if order == "left" else order}, {name}', ['--alpha0', '1', '--order', order, '--steps', str(steps)]
+            name = 'left to right' if order == 'left' else order
+            if (order, k) != ('left', 1): yield f'{name}, ' + ('one a pass' if k == 1 else f'about {k} a pass'), order, k
+
+
+def setting_options(order, k, slots):
+    """Groups have binomial sizes, as published: k slots a pass is their mean."""
+    if not order: return []
+    return ['--alpha0', '1', '--order', order, '--steps', str(ONE_EACH if k == 1 else slots // k)]
 
 
 def edit_similarity(a, b):
@@ -89,15 +94,22 @@ def fill(command, cases, options, keys=('task_id', 'prompt', 'suffix')):
     return replies
 
 
-def log_likelihoods(serve, cases):
-    """ln p of each true text given both sides, by `lacuna serve`."""
-    def request(i, c):
-        start = len(c['prompt'].encode())
-        return dict(jsonrpc='2.0', id=i, method='score', params=dict(
-            text=c['prompt'] + c['canonical_solution'] + c['suffix'],
-            spans=[dict(start=start, end=start + len(c['canonical_solution'].encode()))], lang=c['lang']))
-    replies = {r['id']: r['result']['logprob'] for r in run_lines(serve, [request(i, c) for i, c in enumerate(cases)])}
-    return [replies[i] for i in range(len(cases))]
+def log_likelihoods(serve, cases, hide_length):
+    """ln p of each true text given both sides, by `lacuna serve`.  By default a text has 8 slots to spare, and how far apart
+    the two sides stand tells something of its length; with hide_length it has the slots of a fill, whatever its length."""
+    def scores(spare):
+        def request(i, c):
+            start = len(c['prompt'].encode())
+            return dict(jsonrpc='2.0', id=i, method='score', params=dict(
+                text=c['prompt'] + c['canonical_solution'] + c['suffix'], lang=c['lang'], spare=spare[i],
+                spans=[dict(start=start, end=start + len(c['canonical_solution'].encode()))]))
+        replies = {r['id']: r['result'] for r in run_lines(serve, [request(i, c) for i, c in enumerate(cases)])}
+        return [replies[i] for i in range(len(cases))]
+
+    found = scores([SPARE] * len(cases))
+    if hide_length:  # <eom> is the last of the tokens
+        found = scores([max(1, slots_of(c, []) + 1 - len(r['tokens'])) for c, r in zip(cases, found)])
+    return [r['logprob'] for r in found]
 
 
 class Cell:
@@ -136,14 +148,14 @@ def table(cases, replies):
 def settings_table(cases, command, options):
     """Rows by setting: exact and edit of each kind and of all, and passes."""
     kinds = list(dict.fromkeys(map(kind_of, cases)))
-    yield ['setting', *(f'{NAMES.get(k, k)}' for k in kinds), 'all', 'passes']
-    for i, (name, _) in enumerate(settings(SLOTS)):
+    yield ['setting', *(NAMES.get(k, k) for k in kinds), 'all', 'passes']
+    for name, order, k in settings():
         cells = collections.defaultdict(Cell)
         for slots, rows in batches(cases, lambda c: slots_of(c, [])):
             part = [cases[j] for j in rows]
-            for c, r in zip(part, fill(command, part, [*list(settings(slots))[i][1], *options])):
+            for c, r in zip(part, fill(command, part, [*setting_options(order, k, slots), *options])):
                 for key in (kind_of(c), 'all'): cells[key].add(c, r)
-        both = [f'{cells[k].exact / cells[k].n:.3f} {cells[k].edit / cells[k].n:.3f}' for k in kinds + ['all']]
+        both = [' '.join(cells[kind].row()[1:3]) for kind in kinds + ['all']]
         yield [name, *both, f'{cells["all"].passes / cells["all"].n:.1f}']
 
 
@@ -174,6 +186,7 @@ def main():
     p.add_argument('--baseline', choices=['word'], help='measure this instead of a model')
     p.add_argument('--fim', metavar='MODEL', help='measure this model instead')
     p.add_argument('--fim-program', default='build/last/tests/eval/fim')
+    p.add_argument('--hide-length', action='store_true', help='score with the slots of a fill: fair to --fim')
     p.add_argument('--markdown', action='store_true')
     p.add_argument('options', nargs='*', help='passed to lacuna infill')
     a = p.parse_args()
@@ -188,7 +201,8 @@ def main():
                        ('task_id', 'prompt', 'suffix', 'canonical_solution'))
     else:
         replies = fill(infill, cases, a.options)
-        for r, score in zip(replies, log_likelihoods([a.lacuna, 'serve', '--stdio', *model], cases)): r['truth_logprob'] = score
+        scores = log_likelihoods([a.lacuna, 'serve', '--stdio', *model], cases, a.hide_length)
+        for r, score in zip(replies, scores): r['truth_logprob'] = score
     rows = list(table(cases, replies))
     show([['hole', 'text', *COLUMNS][:len(rows[0])], *rows], a.markdown)
 

@@ -211,7 +211,8 @@ int main(int argc, char **argv)
     arg_list operands = {0};
     say_as("fim");
     int r = args_parse(opts, argc - 1, argv + 1, &operands, why, sizeof why);
-    if (r || !model || !lang || operands.n) return say("%s", r == ARGS_USAGE ? why : "usage: fim -m MODEL --lang TAG [--max-tokens N] [--threads N] <CASES"), 2;
+    if (r || !model || !lang || operands.n)
+        return say("%s", r == ARGS_USAGE ? why : "usage: fim -m MODEL --lang TAG [--max-tokens N] [--threads N] <CASES"), 2;
     r = open_all(&f, model, lang, threads, &err);
     if (r) say("%s", err.msg);
     io_lines in = {.fd = 0};
