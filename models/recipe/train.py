@@ -171,9 +171,10 @@ class Tokenizer:
         """Pieces of a few characters: the best-scored pair is merged first, as SentencePiece does."""
         s = [c.encode() for c in text.decode()]
         while True:
-            best = max(((self.score[self.of[a + b]], -i) for i, (a, b) in enumerate(zip(s, s[1:])) if a + b in self.of), default=None)
-            if best is None: break
-            s[-best[1]:2 - best[1]] = [s[-best[1]] + s[1 - best[1]]]
+            pairs = [(-self.score[self.of[a + b]], i) for i, (a, b) in enumerate(zip(s, s[1:])) if a + b in self.of]
+            if not pairs: break
+            _, i = min(pairs)
+            s[i:i + 2] = [s[i] + s[i + 1]]
         return [i for p in s for i in ([self.of[p]] if p in self.of else [self.byte[c] for c in p])]
 
     def chars(self, token):
@@ -219,7 +220,8 @@ class Corpus:
 
 
 def example(tok, pos, upto, low, high, target, weight, part, norm):
-    """Entries in the order in which they enter; entry i sees [0, upto[i]) and [low[i], high[i]).  norm: {part: its denominator}."""
+    """Entries in the order in which they enter; entry i sees [0, upto[i]) and [low[i], high[i]).
+    norm: {part: its denominator}."""
     n = len(tok)
     full = lambda v, t: np.broadcast_to(np.asarray(v, t), n)
     return dict(tok=full(tok, np.int64), pos=full(pos, np.int64), sees=full(upto, np.int64), low=full(low, np.int64),
@@ -238,13 +240,13 @@ def diffusion(x, order, hide, weight, mask, rule):
 
 
 def sequential(x, order, hide, mask, rule):
-    """The clean tokens in rank order but the last, then a mask for every hidden one, which sees the clean ones of lower rank."""
+    """The clean tokens in rank order but the last, then a mask for every hidden one, which sees those of lower rank."""
     n, h = len(x), hide[order]
     m = int(h.sum())
     c, i, own = n - m, np.arange(n - 1), np.arange(n - 1 + m)
     upto = np.concatenate((np.where(i < c, min(c, n - 1), i) if rule == 'eso-a' else i, c + np.arange(m)))
-    return example(np.concatenate((x[order[:-1]], np.full(m, mask))), np.concatenate((order[:-1], order[c:])), upto, own, own + 1,
-                   np.concatenate((np.full(n - 1, -1), x[order[c:]])), 1, SEQUENTIAL, {SEQUENTIAL: n})
+    return example(np.concatenate((x[order[:-1]], np.full(m, mask))), np.concatenate((order[:-1], order[c:])),
+                   upto, own, own + 1, np.concatenate((np.full(n - 1, -1), x[order[c:]])), 1, SEQUENTIAL, {SEQUENTIAL: n})
 
 
 class Maker:
@@ -297,7 +299,7 @@ class Maker:
         return np.array([*new, *x[at:]], np.int64), out
 
     def infill(self, r, x, room):
-        ltr, how = r.random() < .5, r.choice(3, p=[.4, .4, .2])    # how context enters: left to right, suffix first, at random
+        ltr, how = r.random() < .5, r.choice(3, p=[.4, .4, .2])    # context: left to right, suffix first, at random
         roomy = 65 if ltr and r.random() < .5 else 17
         for _ in range(20):
             y, hs = self.cut(r, x, self.holes(r, x, self.o.holes))
@@ -310,7 +312,8 @@ class Maker:
             y, s, ltr, extra = x, len(x) // 2, True, len(x) - room
             hs, slack, used = [(s, s + 1)], [0], [1]
         n = len(y)
-        left = int(r.integers(max(0, extra - (n - hs[-1][1])), max(min(extra, hs[0][0] - 1), 0) + 1)) if extra > 0 else 0
+        least, most = max(0, extra - (n - hs[-1][1])), max(0, min(extra, hs[0][0] - 1))  # of the prefix that goes
+        left = int(r.integers(least, most + 1)) if extra > 0 else 0
         keep = np.ones(n, bool)
         keep[1:1 + left] = False
         if extra > left: keep[n - (extra - left):] = False
@@ -337,11 +340,12 @@ class Maker:
         own, target, part = np.arange(k + n), np.full(k + n, -1), np.full(k + n, SLOTS)
         target[k:] = st
         if running and c > 1:
-            j = np.flatnonzero((cp[1:] == cp[:-1] + 1) & (cp[:-1] > 0) & (r.random(c - 1) < self.o.next_share))  # not from the tag
+            on = (cp[1:] == cp[:-1] + 1) & (cp[:-1] > 0)           # not from the tag
+            j = np.flatnonzero(on & (r.random(c - 1) < self.o.next_share))
             target[j], part[j] = ct[j + 1], NEXT
         upto = np.concatenate((np.arange(k), c + np.arange(n)))
-        return example(np.concatenate((ct, st[:-1], np.full(n, self.tok.mask))), np.concatenate((cp, sp[:-1], sp)), upto, own, own + 1,
-                       target, 1, part, {SLOTS: n, NEXT: int((part == NEXT).sum())})
+        return example(np.concatenate((ct, st[:-1], np.full(n, self.tok.mask))), np.concatenate((cp, sp[:-1], sp)),
+                       upto, own, own + 1, target, 1, part, {SLOTS: n, NEXT: int((part == NEXT).sum())})
 
     # ---- the others
 
@@ -374,12 +378,13 @@ class Maker:
         x, i, c = x[:n], np.arange(n), (n - 1) // size * size
         first = i // size * size
         last = np.minimum(first + size, n)
-        blocks = c // size + 1                                     # each has a time of its own, spread evenly, in random order
+        blocks = c // size + 1                                     # each has a time of its own, spread evenly
         t = (.001 + .999 * (r.permutation(blocks) + r.random()) / blocks)[i // size]
         hide = r.random(n) < t
-        return example(np.concatenate((x[:c], np.where(hide, self.tok.mask, x))), np.concatenate((i[:c], i)),
-                       np.concatenate((last[:c], first)), np.concatenate((i[:c], c + first)), np.concatenate((i[:c] + 1, c + last)),
-                       np.concatenate((np.full(c, -1), np.where(hide, x, -1))), np.concatenate((np.ones(c), np.ones(n) if self.o.low_var else 1 / t)), SLOTS, {SLOTS: n})
+        weight = np.ones(n) if self.o.low_var else 1 / t
+        both = lambda clean, noisy: np.concatenate((np.asarray(clean)[:c], noisy))
+        return example(both(x, np.where(hide, self.tok.mask, x)), both(i, i), both(last, first), both(i, c + first),
+                       both(i + 1, c + last), both(np.full(n, -1), np.where(hide, x, -1)), both(weight, weight), SLOTS, {SLOTS: n})
 
     def ar(self, x):
         i, target = np.arange(len(x)), np.append(x[1:], -1)
@@ -410,7 +415,8 @@ class Maker:
         """The documents of window i side by side, each an example that sees itself only."""
         r, shift = np.random.default_rng([seed, 2, i]), np.random.default_rng([seed, 3]).random()
         parts = [(t, x) for t, x in self.corpus.window(seed, i, self.o.length - 1) if len(x) >= 8]
-        return pack([self.one(r, t, x, i, (shift + k / len(parts)) % 1) for k, (t, x) in enumerate(parts)], self.o.length)
+        made = [self.one(r, t, x, i, (shift + k / len(parts)) % 1) for k, (t, x) in enumerate(parts)]
+        return pack(made, self.o.length)
 
     def batch(self, seed, at, n):
         b = collate([self.row(seed, i) for i in range(at, at + n)])
@@ -427,8 +433,8 @@ def pick(share, i):
 def pack(examples, length):
     """A row of `length` entries; what is left over sees itself and is seen by nobody."""
     i = np.arange(length)
-    row = dict(tok=np.zeros(length, np.int64), pos=np.zeros(length, np.int64), first=i.copy(), sees=i.copy(), low=i.copy(), high=i + 1,
-               target=np.full(length, -1), weight=np.zeros(length), part=np.zeros(length, np.int64), norm=np.zeros(4))
+    row = dict(first=i.copy(), sees=i.copy(), low=i.copy(), high=i + 1, target=np.full(length, -1), weight=np.zeros(length),
+               norm=np.zeros(4), **{k: np.zeros(length, np.int64) for k in ('tok', 'pos', 'part')})
     at = 0
     for e in examples:
         n = len(e['tok'])
@@ -457,7 +463,8 @@ class Batches(torch.utils.data.Dataset):
     """Micro-batch k of this rank: those of a step lie side by side, so a step reads the same rows whatever the ranks."""
     def __init__(self, maker, seed, at, rank, ranks, size): self.__dict__.update(locals())
 
-    def __getitem__(self, k): return self.maker.batch(self.seed, self.at + (k * self.ranks + self.rank) * self.size, self.size)
+    def __getitem__(self, k):
+        return self.maker.batch(self.seed, self.at + (k * self.ranks + self.rank) * self.size, self.size)
 
 # ---------------------------------------------------------------- optimiser
 
@@ -536,7 +543,9 @@ class Optim:
         for n, to in self.tensors().items():
             kind, name = n.split('/')
             if start_afresh and kind in 'mv': continue
-            x = tensors.get(n, tensors.get('ema/' + name, tensors.get('w/' + name, tensors.get(name)))) if start_afresh else tensors[n]
+            names = (n, 'ema/' + name, 'w/' + name, name) if start_afresh else (n,)
+            x = next((tensors[k] for k in names if k in tensors), None)
+            if x is None: raise SystemExit(f'there is no tensor {n}')
             to.copy_(torch.from_numpy(np.array(x)).view_as(to))
 
 
@@ -603,14 +612,18 @@ def options(argv=None):
     add('length', 512, 'entries a row, and positions of the model')
     add('batch', 16, 'rows a step, over all ranks')
     add('accumulate', 1, 'pieces in which a rank works through its rows of a step')
-    add('alpha0', .25, 'eso: share of diffusion'); add('split', .5, 'eso: share of diffusion examples'); add('low-var', False, 'eso, mdlm, bd3: weight 1 for diffusion')
-    add('paper-share', 0., 'infill: share of eso-b examples'); add('block', 16, 'bd3'); add('holes', 8, 'infill: at most so many an example')
-    add('next-weight', .5, 'infill: weight of the next-token loss'); add('next-share', .5, 'infill: share of the running context that has it')
+    add('alpha0', .25, 'eso: share of diffusion'); add('split', .5, 'eso: share of diffusion examples')
+    add('low-var', False, 'eso, mdlm, bd3: weight 1 for diffusion'); add('block', 16, 'bd3')
+    add('paper-share', 0., 'infill: share of eso-b examples'); add('holes', 8, 'infill: at most so many an example')
+    add('next-weight', .5, 'infill: weight of the next-token loss')
+    add('next-share', .5, 'infill: share of the running context that has it')
     add('cut-share', .3, 'infill, fim: share of holes that begin and end inside a token')
-    add('lr', .003, 'AdamW'); add('lr-muon', .02, 'Muon; 0: AdamW for all'); add('decay', .01, 'weight decay'); add('clip', 1., 'of the norm; 0: none')
-    add('ema', 0., 'average of the weights'); add('warmup', 30, 'steps'); add('cool', .3, 'last share of the run in which rates fall to 0')
-    add('steps', 10 ** 9, 'of the run'); add('minutes', 1e9, 'of the run, over all calls'); add('stop-after', 1e9, 'minutes of this call')
-    add('save-every', 5., 'minutes'); add('log-every', 20, 'steps'); add('eval-rows', 64, 'of the held-out shards, rounded up to whole pieces')
+    add('lr', .003, 'AdamW'); add('lr-muon', .02, 'Muon; 0: AdamW for all'); add('decay', .01, 'weight decay')
+    add('clip', 1., 'of the norm; 0: none'); add('ema', 0., 'average of the weights'); add('warmup', 30, 'steps')
+    add('cool', .3, 'last share of the run in which rates fall to 0'); add('steps', 10 ** 9, 'of the run')
+    add('minutes', 1e9, 'of the run, over all calls'); add('stop-after', 1e9, 'minutes of this call')
+    add('save-every', 5., 'minutes'); add('log-every', 20, 'steps')
+    add('eval-rows', 64, 'of the held-out shards, rounded up to whole pieces')
     add('resume', False, 'go on from the state in the folder'); add('start', None, 'safetensors of weights to begin with')
     add('seed', 0); add('f32', False, 'no bf16'); add('compile', False, 'torch.compile')
     add('workers', 0, 'processes that make batches'); add('threads', 0, 'of PyTorch on a CPU')
@@ -625,7 +638,9 @@ class Run:
         self.device = torch.device('cuda', int(os.environ.get('LOCAL_RANK', 0))) if cuda else torch.device('cpu')
         if o.batch % (self.ranks * o.accumulate): raise SystemExit('--batch is no multiple of ranks times --accumulate')
         if o.threads: torch.set_num_threads(o.threads)
-        if cuda: torch.cuda.set_device(self.device); torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+        if cuda:
+            torch.cuda.set_device(self.device)
+            torch.backends.cuda.matmul.allow_tf32 = True
         if self.ranks > 1: torch.distributed.init_process_group('cpu:gloo,cuda:nccl' if cuda else 'gloo')
         self.flex = None
         if cuda and create_block_mask:                             # blocks of 128 entries that nobody sees are skipped
@@ -635,8 +650,8 @@ class Run:
         tok = Tokenizer(o.tokenizer)
         self.maker = Maker(o, Corpus(o.data, tok.bos), tok)
         self.held_out = Maker(o, Corpus(o.held_out, tok.bos), tok) if o.held_out else None
-        self.config = dict(dim=o.dim, layers=o.layers, heads=o.heads, ff=o.ff, vocab=tok.size, qk_norm=True, mask_index=tok.mask,
-                           context_length=o.length, norm_eps=1e-6, rope_base=10000.)
+        self.config = dict(dim=o.dim, layers=o.layers, heads=o.heads, ff=o.ff, vocab=tok.size, qk_norm=True,
+                           mask_index=tok.mask, context_length=o.length, norm_eps=1e-6, rope_base=10000.)
         self.coef = torch.tensor([1., 1., 1., o.next_weight], dtype=torch.float64)
         torch.manual_seed(o.seed)
         self.model = Model(self.config).to(self.device)
@@ -646,7 +661,7 @@ class Run:
         if o.resume:
             tensors, meta = load_tensors(f'{o.out}/state.safetensors')
             was = json.loads(meta['recipe'])
-            if was['config'] != self.config or was['seed'] != o.seed: raise SystemExit('the state is of another network or seed')
+            if (was['config'], was['seed']) != (self.config, o.seed): raise SystemExit('the state is of another run')
             self.opt.load(tensors)
             self.step, self.rows, self.spent = was['step'], was['rows'], was['minutes']
         elif o.start: self.opt.load(load_tensors(o.start)[0], start_afresh=True)
@@ -688,7 +703,9 @@ class Run:
         with torch.no_grad():
             for at in range(self.rank * n, o.eval_rows, n * self.ranks):
                 b = self.held_out.batch(1 << 32, at, n)
-                total += torch.cat((self.sums(b).double().cpu(), b['norm'], torch.tensor([b['bytes']], dtype=torch.float64)))
+                total[:4] += self.sums(b).double().cpu()
+                total[4:8] += b['norm']
+                total[8] += b['bytes']
         self.opt.w.copy_(now)
         self.sum_all(total)
         self.say(held_out=True, step=self.step, **self.report(total[:4], total[4:8], float(total[8])))
@@ -696,7 +713,8 @@ class Run:
     def save(self, name='state'):
         if self.rank: return
         if not torch.isfinite(self.opt.w).all(): raise SystemExit('weights are not finite: the last state stays')
-        state = dict(config=self.config, seed=self.o.seed, step=self.step, rows=self.rows, minutes=self.spent + self.minutes())
+        state = dict(config=self.config, seed=self.o.seed, step=self.step, rows=self.rows,
+                     minutes=self.spent + self.minutes())
         save_tensors(f'{self.o.out}/{name}.safetensors', self.opt.tensors(), dict(recipe=json.dumps(state)))
 
     def train_step(self, batches, stop):
@@ -713,7 +731,7 @@ class Run:
         self.sum_all(shared)
         if shared[0] > 0: return None
         done, size, norm = float(shared[1]), float(shared[2]), shared[3:]
-        scale = torch.where(norm > 0, self.coef / norm.clamp(min=1e-9), torch.zeros(4, dtype=torch.float64)).float().to(self.device)
+        scale = (self.coef / norm.where(norm > 0, torch.full_like(norm, math.inf))).float().to(self.device)
         self.opt.g.zero_()
         for b in micro:
             s = self.sums(b)
@@ -735,10 +753,12 @@ class Run:
         n = o.batch // (self.ranks * o.accumulate)
         data = Batches(self.maker, o.seed, self.rows, self.rank, self.ranks, n)
         ahead = dict(num_workers=o.workers, prefetch_factor=4) if o.workers else {}
-        batches = iter(torch.utils.data.DataLoader(data, None, sampler=range(10 ** 12), pin_memory=self.device.type == 'cuda', **ahead))
+        batches = iter(torch.utils.data.DataLoader(data, None, sampler=range(10 ** 12),
+                                                   pin_memory=self.device.type == 'cuda', **ahead))
         self.first, self.cooling = self.step, o.resume and o.cool and self.done() > 1 - o.cool
         total = sum(p.numel() for p in self.model.parameters())
-        self.say(parameters=total, embedding=self.model.embed.weight.numel(), device=str(self.device), ranks=self.ranks, flex=bool(self.flex))
+        self.say(parameters=total, embedding=self.model.embed.weight.numel(), device=str(self.device), ranks=self.ranks,
+                 flex=bool(self.flex))
         saved = last = time.time()
         seen = 0
         while True:

@@ -104,13 +104,16 @@ def write():
     rows = []
     for (name, e, drawn_from), p, n in zip(made, parts, each):
         row = dict(name=name, **{k: np.asarray(e[k]).tolist() for k in KEYS}, nll=p, each=n)
-        if drawn_from: row.update({k: np.asarray(v).astype(float if k == 'w' else int).tolist() for k, v in zip(('x', 'hide', 'order', 'w'), drawn_from)})
+        if drawn_from:
+            x, hide, order, w = drawn_from
+            row.update(x=x.tolist(), hide=hide.astype(int).tolist(), order=order.tolist(), w=w)
         rows.append(row)
     lines = ',\n'.join(json.dumps(r, separators=(',', ':')) for r in rows)
     train.save_tensors(f'{HERE}/gradient.safetensors', gradient, {})
     moved = ',\n'.join(f'"{n}":{json.dumps(d)}' for n, d in optimise(gradient).items())
     with open(f'{HERE}/examples.json', 'w') as f:
-        f.write(f'{{"coef":{json.dumps(COEF)},"loss":{loss!r},"examples":[\n{lines}\n],\n"steps":{json.dumps(STEPS)},"moved":{{\n{moved}\n}}}}\n')
+        f.write(f'{{"coef":{json.dumps(COEF)},"loss":{loss!r},"examples":[\n{lines}\n],\n')
+        f.write(f'"steps":{json.dumps(STEPS)},"moved":{{\n{moved}\n}}}}\n')
 
 
 def check():

@@ -62,7 +62,10 @@ static void rig_close(rig *r)
     free(r->operand);
 }
 
-static double number(const json_t *row, const char *key, size_t i) { return json_number_value(json_array_get(json_object_get(row, key), i)); }
+static double number(const json_t *row, const char *key, size_t i)
+{
+    return json_number_value(json_array_get(json_object_get(row, key), i));
+}
 
 static void load(lac_example *e, const json_t *row)
 {
@@ -138,8 +141,8 @@ static void hold(const char *name, double loss_tolerance, double gradient_tolera
     }
     worst = fmax(worst, relative(loss, json_number_value(json_object_get(r.root, "loss"))));
     double gradient = gradient_error(&r);
-    printf("report: recipe in double against \"%s\": losses within %.1e, gradients within %.1e of a tensor's largest\n", name, worst,
-           gradient);
+    printf("report: recipe in double against \"%s\": losses within %.1e, gradients within %.1e of a tensor's largest\n",
+           name, worst, gradient);
     CHECK(worst <= loss_tolerance, "%s: loss off by %.2g", name, worst);
     CHECK(gradient <= gradient_tolerance, "%s: gradient off by %.2g", name, gradient);
     rig_close(&r);
@@ -167,12 +170,16 @@ static void made_here(void **state)
             order[i] = (size_t)number(row, "order", i);
             hide[i] = (uint8_t)number(row, "hide", i);
         }
-        lac_objective o = {.kind = !strncmp(name, "mdlm", 4) ? LAC_MDLM : !strncmp(name, "eso-a", 5) ? LAC_ESO_A : LAC_ESO_B, .mask = r.ps.hp.mask};
-        if (strstr(name, "diffusion")) lac_example_diffusion(&r.ex, &o, x, order, hide, n, json_number_value(json_object_get(row, "w")));
+        const double w = json_number_value(json_object_get(row, "w"));
+        lac_objective o = {.kind = LAC_ESO_B, .mask = (int32_t)r.ps.hp.mask};
+        if (!strncmp(name, "mdlm", 4)) o.kind = LAC_MDLM;
+        if (!strncmp(name, "eso-a", 5)) o.kind = LAC_ESO_A;
+        if (strstr(name, "diffusion")) lac_example_diffusion(&r.ex, &o, x, order, hide, n, w);
         else lac_example_sequential(&r.ex, &o, x, order, hide, n);
         lac_tape_run(r.tape, &r.weights, &r.ex, none, nll, NULL, NULL, NULL);
         for (size_t p = 0; p < LAC_PARTS; p++) {
-            CHECK(relative(nll[p], number(row, "nll", p)) <= 1e-5, "%s: part %zu: %.9g, expected %.9g", name, p, nll[p], number(row, "nll", p));
+            const double want = number(row, "nll", p);
+            CHECK(relative(nll[p], want) <= 1e-5, "%s: part %zu: %.9g, expected %.9g", name, p, nll[p], want);
             CHECK(r.ex.norm[p] == number(row, "norm", p), "%s: part %zu: norm %g", name, p, r.ex.norm[p]);
         }
         made++;
@@ -269,6 +276,6 @@ static void bf16(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(float32_reference), cmocka_unit_test(float32_blas), cmocka_unit_test(bf16),
-                                       cmocka_unit_test(made_here),        cmocka_unit_test(optimiser)};
+                                       cmocka_unit_test(made_here), cmocka_unit_test(optimiser)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
