@@ -285,6 +285,8 @@ static void fill_objective(const lacuna_trainer *t, lac_objective *out)
     out->holes = o->holes;
     out->cut_share = or_none(o->cut_share);
     out->coef[LAC_PART_NEXT] = or_none(o->next_weight);
+    /* A share of the examples gets that share of the loss: a mean of few would pull as hard as that of the many. */
+    if (out->kind == LAC_INFILL) out->coef[LAC_PART_DIFFUSION] = out->coef[LAC_PART_SEQUENTIAL] = o->paper_share;
     if (o->next_weight < 0) out->next_share = 0;
     out->grammars = t->grammars;
 }
