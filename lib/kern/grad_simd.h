@@ -1,8 +1,8 @@
 /* The loops of grad_avx2.c, grad_avx512.c and grad_neon.c: each includes what a vector is on its CPU (vec_math.h
  * lists the words), then this page.  Without VEC_LANES it is empty.
  *
- * Sums.  Two or four vectors of float32, then the tree of v_sum4; what the sums come to for a row, in double.  So
- * squares of x must fit a float: |x| below 1e18, where kern.h, which a first overflow must not fool, sums in double. */
+ * Sums are vectors of float32, then the tree of v_sum4; what they come to for a row is double.  So, unlike in the
+ * norms of kern_simd.h, which sum in double, squares of x must fit a float: |x| below 1e17 or so. */
 #ifndef LAC_KERN_GRAD_SIMD_H
 #define LAC_KERN_GRAD_SIMD_H
 
@@ -22,17 +22,17 @@ INLINE void put(float *p, vec v, size_t part)
 }
 
 /* Do `...` for the vectors of a row of n: at i, whole while `part` is the constant 0, then the rest. */
-#define EACH_VEC(n, ...)             \
-    do {                             \
-        size_t i = 0;                \
+#define EACH_VEC(n, ...)               \
+    do {                               \
+        size_t i = 0;                  \
         for (; i + L <= (n); i += L) { \
-            enum { part = 0 };       \
-            __VA_ARGS__              \
-        }                            \
-        if (i < (n)) {               \
-            size_t part = (n) - i;   \
-            __VA_ARGS__              \
-        }                            \
+            enum { part = 0 };         \
+            __VA_ARGS__                \
+        }                              \
+        if (i < (n)) {                 \
+            size_t part = (n) - i;     \
+            __VA_ARGS__                \
+        }                              \
     } while (0)
 
 /* ---- norms ---- */
@@ -59,8 +59,8 @@ static void rms_norm(float *dx, float *dw, const float *x, const float *w, const
     v_sum4(s, sum[0], sum[1], sum[2], sum[3]);
 
     double square = (double)s[0] + (double)s[2], along = (double)s[1] + (double)s[3];
-    double scale = 1 / sqrt(square / (double)n + (double)eps);
-    vec r = v_set((float)scale), c = v_set((float)(-scale * scale * along / (double)n));
+    double root = sqrt(square / (double)n + (double)eps);
+    vec r = v_set((float)(1 / root)), c = v_set((float)(-along / (root * root * (double)n)));
     EACH_VEC(n, {
         vec v = get(x + i, part), d = get(dy + i, part);
         put(dx + i, v_fma(r, v_fma(v, c, get(w + i, part) * d), get(dx + i, part)), part);

@@ -13,9 +13,9 @@
  * - Outputs do not overlap inputs, but an entry that maps x[i] to y[i] may run in place (y == x).
  * - Different tables may differ in the last bits; tests/kern holds each against kern_ref in double.
  *
- * kern_ref.c is written to be read; it sums in double.  kern_avx2.c, kern_avx512.c, kern_neon.c say what a
- * vector is on their CPU, are the only files compiled for more than the baseline, and take the loops, in
- * the order of kern_ref.c, from kern_simd.h. */
+ * kern_ref.c is written to be read; it sums in double.  kern_avx2.c, kern_avx512.c and kern_neon.c are compiled
+ * for more than the baseline, take what a vector is on their CPU from vec_avx2.h, vec_avx512.h or vec_neon.h, and
+ * the loops, in the order of kern_ref.c, from kern_simd.h. */
 #ifndef LAC_KERN_KERN_H
 #define LAC_KERN_KERN_H
 
