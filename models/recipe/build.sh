@@ -35,8 +35,8 @@ done_with() { echo "$sum" >"$out/.$1"; }
 
 mkdir -p "$out"
 echo "build.sh: fetch"
-awk -v want="$classes" 'BEGIN { n = split(want, w, " ") } /^#/ || !NF { next } { for (i = 1; i <= n; i++) if ("," $4 "," ~ "," w[i] ",") { print; next } }' \
-    "$list" >"$out/list"
+grep -vE '^(#|$)' "$list" | awk -v want="$classes" 'BEGIN { n = split(want, w, " ") }
+    { for (i = 1; i <= n; i++) if ("," $4 "," ~ "," w[i] ",") { print; next } }' >"$out/list"
 sh "$here/fetch.sh" "$out/list" "$out/src"
 fresh text "$out/list" "$here/corpus.py" "$here/clean.py" "$here/licences.py" "$out"/src/*/SHA256 || {
     python3 "$here/corpus.py" "$out/list" "$out/src" "$out/text" --target "$target"

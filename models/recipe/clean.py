@@ -9,31 +9,32 @@ from licences import notice_permits
 ENDINGS = {'py': '.py .pyi .pyx', 'c': '.c .h', 'sh': '.sh .bash', 'lua': '.lua', 'js': '.js .mjs .cjs', 'go': '.go',
            'rs': '.rs', 'prose': '.rst .md .txt .pod .adoc .html .sgml .en .mdx .mdoc'}
 CLASS = {e: k for k, es in ENDINGS.items() for e in es.split()}
-OWN = {'py': ('.py', '.pyi'), 'c': ('.c', '.h'), 'sh': ('.sh',), 'lua': ('.lua',), 'js': ('.js', '.mjs', '.cjs'), 'go': ('.go',),
-       'rs': ('.rs',), 'prose': ('.rst', '.md', '.txt')}
+OWN = {'py': ('.py', '.pyi'), 'c': ('.c', '.h'), 'sh': ('.sh',), 'lua': ('.lua',), 'js': ('.js', '.mjs', '.cjs'),
+       'go': ('.go',), 'rs': ('.rs',), 'prose': ('.rst', '.md', '.txt')}
 MAN = re.compile(r'\.[1-9n](\.in)?$')
 SKIP_DIR = re.compile(
     r'(^|/)(_?vendor(ed)?|third[-_]?party|3rdparty|extern(al|als)?|deps|bundled?|node_modules|subprojects|submodules|'
-    r'site-packages/pip|locales?|po|i18n|testdata|test[-_]data|fixtures?|data|corpora|corpus|fuzz(ing)?|golden|expected|'
-    r'samples?-?data|snapshots?|releasenotes|licenses?|autom4te\.cache|m4|win32/libs|khronos|GL|dictionaries|'
+    r'site-packages/pip|locales?|po|i18n|testdata|test[-_]data|fixtures?|data|corpora|corpus|fuzz(ing)?|golden|'
+    r'expected|samples?-?data|snapshots?|releasenotes|licenses?|autom4te\.cache|m4|win32/libs|khronos|GL|dictionaries|'
     r'changelog\.d|newsfragments|unicode|pc-bios|kernel/linux|dist|min)/|(^|/)\.', re.I)
-NOT_PROSE = re.compile(r'(^|/)templates?/|(^|/)(licen[cs]e|copying|notice|copyright|authors|thanks|contributors|changes?|changelog|news|history|'
-                       r'sources|pkg-info|requirements|cmakelists|top_level|entry_points|manifest)[^/]*$', re.I)
+NOT_PROSE = re.compile(r'(^|/)templates?/|(^|/)(licen[cs]e|copying|notice|copyright|authors|thanks|contributors|changes?|'
+                       r'changelog|news|history|sources|pkg-info|requirements|cmakelists|top_level|entry_points|manifest)[^/]*$', re.I)
 MADE = re.compile(r'(_pb2|\.pb|\.min|lextab|yacctab|unicodedata|-lock|_generated|\.gen|bindings_gen)[^/]*$', re.I)
 TEST = re.compile(r'(^|/)(tests?|testing|unittests?|testsuite|functional)(/|$)|(^|/)test_|_tests?\.', re.I)
-GENERATED = re.compile(r'(automatically |auto-?)generated|generated (by|from|file|automatically|using)|do not (edit|modify|hand edit)|'
-                       r'produced by (flex|bison)|machine generated', re.I)
-CPLUSPLUS = re.compile(r'^[ \t]*(namespace[ \t]*\w*[ \t]*\{|template[ \t]*<|class[ \t]+\w+[^;()\n]*[:{][ \t]*$|using[ \t]+namespace|'
-                       r'(public|private|protected):[ \t]*$)', re.M)
-STOP = set('the a an of to and in is for that it be with as are this or by on if not can from which when you will should has have '
-           'must was but at'.split())
+GENERATED = re.compile(r'(automatically |auto-?)generated|generated (by|from|file|automatically|using)|'
+                       r'do not (edit|modify|hand edit)|produced by (flex|bison)|machine generated', re.I)
+CPLUSPLUS = re.compile(r'^[ \t]*(namespace[ \t]*\w*[ \t]*\{|template[ \t]*<|class[ \t]+\w+[^;()\n]*[:{][ \t]*$|'
+                       r'using[ \t]+namespace|(public|private|protected):[ \t]*$)', re.M)
+STOP = set('the a an of to and in is for that it be with as are this or by on if not can from which when you will '
+           'should has have must was but at'.split())
 
 
 def class_of(path):
     """Class of a file by its name, None: of no use."""
     low = path.lower()
     if SKIP_DIR.search(path) or MADE.search(path): return None
-    kind = CLASS.get(os.path.splitext(low)[1]) or ('prose' if MAN.search(low) or os.path.basename(low).startswith('readme') else None)
+    kind = CLASS.get(os.path.splitext(low)[1])
+    if not kind and (MAN.search(low) or os.path.basename(low).startswith('readme')): kind = 'prose'
     return None if kind == 'prose' and (TEST.search(path) or NOT_PROSE.search(path)) else kind
 
 
@@ -43,23 +44,26 @@ def stored_name(path, kind):
 
 
 # ---- markup ----
+NO_TEXT = re.compile(r'(?is)<(script|style|head)\b.*?</\1\s*>|<div class="nav(header|footer)".*?</div>|<!--.*?-->|'
+                     r'<!\[CDATA\[|\]\]>|<[!?][^<>]*>')
 LITERAL = re.compile(r'(?is)(<(pre|programlisting|screen|synopsis|literallayout)\b.*?</\2\s*>)')
-PARAGRAPH = re.compile(r'(?i)</?(p|div|h\d|pre|table|ul|ol|dl|para|simpara|title|sect\d|refsect\d|refsynopsisdiv|itemizedlist|orderedlist|'
-                       r'variablelist|programlisting|screen|synopsis|literallayout|blockquote|section)\b[^<>]*>')
+PARAGRAPH = re.compile(r'(?i)</?(p|div|h\d|pre|table|ul|ol|dl|para|simpara|title|sect\d|refsect\d|refsynopsisdiv|itemizedlist|'
+                       r'orderedlist|variablelist|programlisting|screen|synopsis|literallayout|blockquote|section)\b[^<>]*>')
 LINE = re.compile(r'(?i)</?(br|li|tr|dt|dd|listitem|row|varlistentry|term|member|entry)\b[^<>]*>')
+CELL = re.compile(r'(?i)</(td|th)\b[^<>]*>')
 TAG = re.compile(r'<[^<>]{1,300}>')
 
 
 def plain_markup(text):
-    """HTML and DocBook: paragraphs apart by one blank line, running lines at most 79 columns, literal blocks as they are."""
-    text = re.sub(r'(?is)<(script|style|head)\b.*?</\1\s*>|<!--.*?-->|<!\[CDATA\[|\]\]>|<[!?][^<>]*>', '', text)
+    """HTML and DocBook: paragraphs apart by one blank line, running lines short, literal blocks as they are."""
+    text = NO_TEXT.sub('', text)
     out = []
     for i, part in enumerate(LITERAL.split(text)):
         if i % 3 == 2: continue                              # the name of the tag
         if i % 3 == 1:
             out.append('\n\n' + html.unescape(TAG.sub('', part)).strip('\n') + '\n\n')
             continue
-        part = re.sub(r'[ \t]*\n\s*', '\n', re.sub(r'[ \t\xa0]+', ' ', part))
+        part = re.sub(r'[ \t]*\n\s*', '\n', re.sub(r'[ \t\xa0]+', ' ', CELL.sub(' ', part)))
         part = html.unescape(TAG.sub('', LINE.sub('\n', PARAGRAPH.sub('\n\n', part))))
         part = '\n'.join(x.strip() for x in part.split('\n'))
         out.append(re.sub(r'[^\n]{100,}', lambda m: textwrap.fill(m.group(), 79), part))
@@ -108,7 +112,8 @@ def reads_well(text, kind):
     if sum(map(str.isalpha, head)) < (0.55 if kind == 'prose' else 0.35) * len(head): return False
     if kind != 'prose': return len(re.findall(r'0x[0-9a-fA-F]+|\b\d+\b', text)) <= len(text) / 25
     words = re.findall(r'[a-z]+', head.lower())
-    return sum(x > '\x7f' for x in head) <= 0.05 * len(head) and sum(w in STOP for w in words) >= 0.12 * max(len(words), 1)
+    if sum(x > '\x7f' for x in head) > 0.05 * len(head): return False
+    return sum(w in STOP for w in words) >= 0.12 * max(len(words), 1)
 
 
 def clean(raw, kind, path):

@@ -3,12 +3,13 @@
 
     corpus.py LIST SRC OUT [--target py=160,c=120,prose=120] [--cap 0.12]
 
-LIST and SRC: as fetch.sh has them.  --target names the classes to take, with the megabytes of each that are kept.  OUT gets
+LIST and SRC: as fetch.sh has them.  --target names the classes to take, with the megabytes of each that are kept.
+OUT gets
 
     train/CLASS/PACKAGE/PATH   one document a file, as is after cleaning; val/ likewise, from packages that are held out
     sample.txt                 what the tokenizer is trained on
     manifest.jsonl             a line a document: package, version, path, class, split, bytes, sha256, licence
-    packages.tsv               a line a package, split and class: version, licence, where the licence is stated, files, bytes
+    packages.tsv               a line a package, split and class: version, licence, where that is stated, files, bytes
     archives.tsv               what was read: package, version, archive, bytes, sha256
 
 The result is a function of the archives, the list and the options.
@@ -44,7 +45,8 @@ def packages(list_path, src, wanted):
         folder = f'{src}/{name}_{version}'
         if not os.path.exists(f'{folder}/SHA256'): continue
         archives = [(f'{folder}/{f}', sha) for sha, f in (x.split() for x in open(f'{folder}/SHA256'))]
-        out.append(Package(name, version, sorted(set(classes.split(',')) & wanted), licence, 'val' if hold else 'train', archives))
+        kinds, split = sorted(set(classes.split(',')) & wanted), 'val' if hold else 'train'
+        if kinds: out.append(Package(name, version, kinds, licence, split, archives))
     return sorted(out, key=lambda p: p.split == 'train')
 
 
@@ -89,7 +91,8 @@ def read_package(p):
     for kind, path, text in raw:
         own = stated.of(path) or licence
         if permissive(own): docs[kind].setdefault(stored_name(path, kind), (path, own, text))
-    return {k: sorted(v.values(), key=lambda d: (zlib.crc32(d[0].encode()), d[0])) for k, v in docs.items()}, licence, where, None
+    shuffled = {k: sorted(v.values(), key=lambda d: (zlib.crc32(d[0].encode()), d[0])) for k, v in docs.items()}
+    return shuffled, licence, where, None
 
 
 class Seen:
@@ -103,7 +106,8 @@ class Seen:
         """False: a duplicate."""
         if digest in self.digests: return False
         lines = [x for x in map(str.strip, text.split('\n')) if len(x) > 3]
-        runs = {h for i in range(max(len(lines) - 4, 1)) if (h := zlib.crc32('\n'.join(lines[i:i + 5]).encode())) % 4 == 0}
+        runs = {zlib.crc32('\n'.join(lines[i:i + 5]).encode()) for i in range(max(len(lines) - 4, 1))}
+        runs = {h for h in runs if h % 4 == 0}
         if len(runs & self.runs) > 0.5 * len(runs) or not held and len(runs & self.held) > 0.2 * len(runs): return False
         self.digests.add(digest)
         self.runs |= runs
@@ -122,7 +126,8 @@ def gather(listed, out, target, cap):
                 for path, own, text in docs[kind]:
                     data = text.encode()
                     digest = hashlib.sha256(data).hexdigest()
-                    if size + len(data) > cap * target[kind] or not seen[kind].add(text, digest, p.split == 'val'): continue
+                    if size + len(data) > cap * target[kind]: continue
+                    if not seen[kind].add(text, digest, p.split == 'val'): continue
                     file = f'{out}/{p.split}/{kind}/{p.name}/{stored_name(path, kind)}'
                     os.makedirs(os.path.dirname(file), exist_ok=True)
                     with open(file, 'xb') as f: f.write(data)

@@ -1,9 +1,9 @@
 #!/bin/sh
 # fetch.sh LIST SRC: fetch the packages of the list, each into SRC/NAME_VERSION, where SHA256 then lists its archives.
 #
-# LIST has lines `src|deb name version classes licence [hold]`.  apt checks what it fetches against the signed index.  Its
-# configuration is our own copy of the system's, with source packages switched on; the system's is not touched.  What is
-# complete is not fetched again.  What cannot be had is reported, listed in SRC/MISSING, and no failure.
+# LIST has lines `src|deb name version classes licence [hold]`.  apt checks what it fetches against the signed index.
+# Its configuration is our own copy of the system's, with source packages switched on; the system's is not touched.
+# What is complete is not fetched again.  What cannot be had is reported, listed in SRC/MISSING, and no failure.
 set -eu
 list=$(realpath "$1")
 mkdir -p "$2"
@@ -34,8 +34,8 @@ EOF
     apt-get update -qq
     ready=1
 }
-# get KIND NAME=VERSION, into the current folder.  Where a mirror has lost Debian's part, upstream's alone will do: the list
-# states its licence.
+# get KIND NAME=VERSION, into the current folder.  Where a mirror has lost Debian's part, upstream's alone will do: the
+# list states its licence.
 get() {
     if [ "$1" = deb ]; then apt-get download -qq "$2"
     else apt-get source --download-only --only-source -qq "$2" || ls ./*.orig.tar.* >/dev/null; fi
@@ -48,7 +48,8 @@ grep -vE '^(#|$)' "$list" | while read -r kind name version _; do
     mkdir -p "$folder"
     cd "$folder"
     if get "$kind" "$name=$version" >"$src/log" 2>&1; then
-        find . -type f \( -name '*.tar.*' -o -name '*.deb' \) ! -name '*.asc' -printf '%f\n' | sort | xargs sha256sum >SHA256.new
+        find . -type f \( -name '*.tar.*' -o -name '*.deb' \) ! -name '*.asc' -printf '%f\n' | sort |
+            xargs sha256sum >SHA256.new
         mv SHA256.new SHA256
     else
         echo "fetch.sh: $name $version cannot be had: $(grep -m1 '^E:' "$src/log" | cut -c1-160)" >&2

@@ -6,8 +6,8 @@ so in every part.  This is a filter, not a legal review.
 import fnmatch
 import re
 
-COPYLEFT_NAME = re.compile(r'GPL|MPL|Mozilla|CDDL|\bEPL|\bCPL|GFDL|FDL|CC-BY-?(SA|NC|ND)|CC-(SA|NC)|Artistic|\bOSL|EUPL|QPL|SSPL|'
-                           r'BUSL|AFL|non-?free|non-?commercial|proprietary', re.I)
+COPYLEFT_NAME = re.compile(r'GPL|MPL|Mozilla|CDDL|\bEPL|\bCPL|FDL|CC-BY-?(SA|NC|ND)|CC-(SA|NC)|Artistic|\bOSL|EUPL|'
+                           r'QPL|SSPL|BUSL|AFL|non-?free|non-?commercial|proprietary', re.I)
 NOTICE = re.compile(r'GNU (Lesser |Library |Affero )?General Public|\bA?L?GPL-?v?[23]|SPDX-License-Identifier:[^\n]*GPL|'
                     r'CC[- ]BY[- ](SA|NC|ND)|Mozilla Public|MPL-?[12]|Common Development and Distribution|'
                     r'Eclipse Public|All rights reserved\.? *(Confidential|Proprietary)', re.I)
@@ -20,7 +20,7 @@ def permissive(expression):
 
 
 def notice_permits(head):
-    """Whether the first lines of a file allow its use: no copyleft named, or a permissive alternative stated by SPDX."""
+    """Whether the head of a file allows its use: no copyleft named, or a permissive alternative stated by SPDX."""
     spdx = SPDX.search(head)
     return not NOTICE.search(head) or bool(spdx and permissive(spdx.group(1)))
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 # grammars.sh OUT LIST: build OUT/NAME.so (tree_sitter_NAME inside) for every grammar of the list, from its npm package.
 #
-# Grammars are optional: where npm is absent or fails, one line says so and all else goes on.  What is built stays until its
-# line of the list changes; OUT/built holds the lines.  Each package's licence is kept as OUT/NAME.LICENSE.
+# Grammars are optional: where npm is absent or fails, one line says so and all else goes on.  What is built stays until
+# its line of the list changes; OUT/built holds the lines.  Each package's licence is kept as OUT/NAME.LICENSE.
 set -eu
 out=$1 list=$2
 mkdir -p "$out"
@@ -17,8 +17,8 @@ tmp=$(cd "$tmp" && pwd)
 
 # fetch PACKAGE@VERSION SHA512: unpack the package as ./package
 fetch() {
-    npm pack --silent --cache "$tmp/npm" --fetch-retries=1 --fetch-retry-mintimeout=1000 --fetch-timeout=30000 --ignore-scripts --no-update-notifier \
-        "$1" >/dev/null 2>&1 || return 1
+    npm pack --silent --cache "$tmp/npm" --fetch-retries=1 --fetch-retry-mintimeout=1000 --fetch-timeout=30000 \
+        --ignore-scripts --no-update-notifier "$1" >/dev/null 2>&1 || return 1
     [ "$(python3 -c 'import base64, hashlib, sys
 print(base64.b64encode(hashlib.sha512(open(sys.argv[1], "rb").read()).digest()).decode())' ./*.tgz)" = "$2" ] || return 2
     tar xzf ./*.tgz

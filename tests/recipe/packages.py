@@ -33,7 +33,8 @@ def prose(seed, n=12):
 
 def html(seed):
     return ('<!DOCTYPE html><html><head><title>no</title></head>\n<body>\n\n\n' +
-            ''.join(f'<div>\n\n\n<p>{words((seed, i).__repr__(), 40)}\n\n\n</p></div>\n\n' for i in range(8)) + '<pre>  kept\n    as is</pre></body>')
+            ''.join(f'<div>\n\n\n<p>{words(f"{seed} {i}", 40)}\n\n\n</p></div>\n\n' for i in range(8)) +
+            '<pre>  kept\n    as is</pre></body>')
 
 
 def man(seed):
@@ -41,7 +42,8 @@ def man(seed):
 
 
 GPL = '# This program is free software under the terms of the GNU General Public License.\n'
-DEP5 = 'Format: x\n\nFiles: *\nLicense: {}\n\nFiles: copyleft/*\nLicense: GPL-2+\n text\n\nFiles: choice/*\nLicense: GPL-2 or BSD-3-clause\n'
+DEP5 = ('Format: x\n\nFiles: *\nLicense: {}\n\nFiles: copyleft/*\nLicense: GPL-2+\n text\n\n'
+        'Files: choice/*\nLicense: GPL-2 or BSD-3-clause\n')
 good, held = code('good'), code('held')
 PACKAGES = {
     'held': ('1', 'py hold', DEP5.format('MIT'), {'h/own.py': held}),
