@@ -24,12 +24,14 @@ static const struct {
     const char *text;
     size_t len;
 } hard_texts[] = {
-    {"", 0},
-    {"x", 1},
-    {"\n\n\n\n", 4},
-    {"\xE2\x82\xAC\xF0\x9F\x98\x80 na\xC3\xAFve\n\xE2\x96\x81 = \xE6\xBC\xA2\xE5\xAD\x97\n\xF0\x9F\x98\x80\xF0\x9F\x98\x80\xF0\x9F\x98\x80\xF0\x9F\x98\x80", 51},
-    {"\xFF\xFE\x80\x80 a\0b \xC3(\xE2\x82 end\n", 18},
-    {"one long line without an end one long line without an end one long line without an end one long line without an end", 115},
+#define HARD(s) {s, sizeof s - 1}
+    HARD(""),
+    HARD("x"),
+    HARD("\n\n\n\n"),
+    HARD("\xE2\x82\xAC\xF0\x9F\x98\x80 na\xC3\xAFve\n\xE2\x96\x81 = \xE6\xBC\xA2\xE5\xAD\x97\n\xF0\x9F\x98\x80\xF0\x9F\x98\x80\xF0\x9F\x98\x80\xF0\x9F\x98\x80"),
+    HARD("\xFF\xFE\x80\x80 a\0b \xC3(\xE2\x82 end\n"),
+    HARD("one long line without an end one long line without an end one long line without an end one long line without an end"),
+#undef HARD
 };
 
 static inline lac_tok *text_tok(const lacuna_allocator *mem)
