@@ -626,6 +626,7 @@ def options(argv=None):
     add('eval-rows', 64, 'of the held-out shards, rounded up to whole pieces')
     add('resume', False, 'go on from the state in the folder'); add('start', None, 'safetensors of weights to begin with')
     add('seed', 0); add('f32', False, 'no bf16'); add('compile', False, 'torch.compile')
+    add('dense', False, 'dense masks on CUDA too, where flex_attention fails')
     add('workers', 0, 'processes that make batches'); add('threads', 0, 'of PyTorch on a CPU')
     return p.parse_args(argv)
 
@@ -643,7 +644,7 @@ class Run:
             torch.backends.cuda.matmul.allow_tf32 = True
         if self.ranks > 1: torch.distributed.init_process_group('cpu:gloo,cuda:nccl' if cuda else 'gloo')
         self.flex = None
-        if cuda and create_block_mask:                             # blocks of 128 entries that nobody sees are skipped
+        if cuda and create_block_mask and not o.dense:          # blocks of 128 entries that nobody sees are skipped
             if o.length % 128: raise SystemExit('--length must be a multiple of 128 on CUDA')
             self.flex = torch.compile(create_block_mask)
             if not o.compile: globals()['flex_attention'] = torch.compile(flex_attention)
