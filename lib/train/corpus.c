@@ -112,15 +112,21 @@ static int scan(lac_corpus *c, const lac_map *map, uint32_t source, const char *
 {
     const uint64_t n = map->size / 2;
     const int32_t vocab = (int32_t)lac_tok_vocab(c->tok);
-    if (map->size % 2) return lac_err(err, LACUNA_E_FORMAT, map->size, "%s: %llu bytes, a shard has two a token", lac_say_path(path).s, (unsigned long long)map->size);
-    if (token_at(map->data, 0) != c->bos) return lac_err(err, LACUNA_E_FORMAT, 0, "%s: a shard begins with <bos> (%d), this file with %d", lac_say_path(path).s, (int)c->bos, (int)token_at(map->data, 0));
+    if (map->size % 2)
+        return lac_err(err, LACUNA_E_FORMAT, map->size, "%s: %llu bytes, a shard has two a token", lac_say_path(path).s, (unsigned long long)map->size);
+    if (token_at(map->data, 0) != c->bos)
+        return lac_err(err, LACUNA_E_FORMAT, 0, "%s: a shard begins with <bos> (%d), this file with %d", lac_say_path(path).s, (int)c->bos,
+                       (int)token_at(map->data, 0));
     for (uint64_t at = 0, end; at < n; at = end) {
         int32_t tag = at + 1 < n ? token_at(map->data, at + 1) : c->bos;
-        if (tag == c->bos) return lac_err(err, LACUNA_E_FORMAT, 2 * at, "%s: the document at byte %llu has no tag", lac_say_path(path).s, (unsigned long long)(2 * at));
-        for (end = at + 1; end < n && token_at(map->data, end) != c->bos; end++)
-            if (token_at(map->data, end) >= vocab)
-                return lac_err(err, LACUNA_E_FORMAT, 2 * end, "%s: token %d at byte %llu, the tokenizer has %d", lac_say_path(path).s, (int)token_at(map->data, end),
+        if (tag == c->bos)
+            return lac_err(err, LACUNA_E_FORMAT, 2 * at, "%s: the document at byte %llu has no tag", lac_say_path(path).s, (unsigned long long)(2 * at));
+        for (end = at + 1; end < n && token_at(map->data, end) != c->bos; end++) {
+            const int32_t t = token_at(map->data, end);
+            if (t >= vocab)
+                return lac_err(err, LACUNA_E_FORMAT, 2 * end, "%s: token %d at byte %llu, the tokenizer has %d", lac_say_path(path).s, (int)t,
                                (unsigned long long)(2 * end), (int)vocab);
+        }
         if (!add_document(c, (document){at + 2, end - at - 2, source, tag})) return lac_nomem(err, "corpus");
     }
     return 0;
