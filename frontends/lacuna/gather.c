@@ -85,7 +85,7 @@ static int find(files *l, const arg_list *paths)
         if (stat(p, &st)) return say("%s: %s", p, strerror(errno)), -1;
         if (!S_ISDIR(st.st_mode)) add(l, xcopy(p), slash ? (size_t)(slash - p) + 1 : 0, 1);
         else if (walk(l, p, n + (n && p[n - 1] != '/'), 1)) return -1;
-        else qsort(l->v + first, l->n - first, sizeof *l->v, by_path);
+        else if (l->n > first) qsort(l->v + first, l->n - first, sizeof *l->v, by_path);
     }
     return 0;
 }
@@ -111,7 +111,8 @@ static int text_of(const file *f, buf *text, counts *c)
     else if (memchr(text->p, 0, text->n)) why = &c->binary;
     else if (!utf8_valid(text->p, text->n)) why = &c->not_utf8;
     if (!why) return 1;
-    if (f->named) return say("%s: %s", f->path, text->n ? "not a text in UTF-8 (a shard is called *.bin)" : "empty"), -1;
+    if (f->named)
+        return say("%s: %s", f->path, text->n ? "not a text in UTF-8 (a shard is called *.bin)" : "empty"), -1;
     ++*why;
     return 0;
 }
@@ -172,7 +173,8 @@ static int add_file(lacuna_corpus *corpus, lacuna_corpus *held, const file *f, u
 static void tell(buf *b, const counts *c, const lacuna_corpus *corpus)
 {
     const char *const *tags;
-    size_t n_tags = lacuna_corpus_tags(corpus, &tags), passed = c->binary + c->large + c->not_utf8 + c->empty + c->unreadable, n = 0;
+    size_t n_tags = lacuna_corpus_tags(corpus, &tags),
+           passed = c->binary + c->large + c->not_utf8 + c->empty + c->unreadable, n = 0;
     if (c->shards) buf_fmt(b, "%zu shard%s", c->shards, c->shards == 1 ? "" : "s");
     if (c->shards && c->texts) buf_put(b, ", ");
     if (c->texts || !c->shards) buf_fmt(b, "%zu text file%s", c->texts, c->texts == 1 ? "" : "s");
@@ -184,7 +186,11 @@ static void tell(buf *b, const counts *c, const lacuna_corpus *corpus)
     const struct {
         size_t n;
         const char *what;
-    } why[] = {{c->binary, "binary"}, {c->large, "above 1 MB"}, {c->not_utf8, "not UTF-8"}, {c->empty, "empty"}, {c->unreadable, "unreadable"}};
+    } why[] = {{c->binary, "binary"},
+               {c->large, "above 1 MB"},
+               {c->not_utf8, "not UTF-8"},
+               {c->empty, "empty"},
+               {c->unreadable, "unreadable"}};
     buf_fmt(b, "; passed over:");
     n = 0;
     for (size_t i = 0; i < sizeof why / sizeof *why; i++)

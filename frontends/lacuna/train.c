@@ -43,7 +43,7 @@ typedef struct {
     size_t shown;                 /* columns of the progress line */
     lacuna_train_report last;     /* what was logged last */
     double logged, saved, began;  /* ms: when */
-    uint64_t first;               /* step this run began with */
+    uint64_t first, entries;      /* steps and entries this run began with */
     double loss, bits;            /* running means for the eye */
     int broken;                   /* standard output takes no more: errno */
 } job;
@@ -137,9 +137,10 @@ static double seconds_left(const job *j, const lacuna_train_report *rep)
     return (engine_ms() - j->began) / 1000 / (double)(rep->step - j->first) * (double)(steps - rep->step);
 }
 
-static void put_progress(job *j, const lacuna_train_report *rep, double speed)
+static void put_progress(job *j, const lacuna_train_report *rep)
 {
     char line[160], left[32] = "";
+    double speed = (double)(rep->entries - j->entries) / (engine_ms() - j->began) * 1000;
     uint64_t steps = lacuna_train_get_options(j->t)->steps;
     double s = seconds_left(j, rep);
     if (s >= 3600) snprintf(left, sizeof left, "  %.0f:%02d h left", floor(s / 3600), (int)(fmod(s, 3600) / 60));
@@ -155,12 +156,11 @@ static void put_progress(job *j, const lacuna_train_report *rep, double speed)
     j->shown = wide;
 }
 
-/* Log a step.  The first line of a run has no speed: that of the steps since the last line. */
+/* Log a step; speeds are those since the last line. */
 static void log_step(job *j, const lacuna_train_report *rep, double flops)
 {
     double now = engine_ms(), s = (now - j->logged) / 1000;
     double speed = (double)(rep->entries - j->last.entries) / s;
-    if (j->screen.moves && !j->rank) put_progress(j, rep, speed);
     buf b = {0};
     buf_put(&b, "{");
     json_add_uint(&b, "step", rep->step);
@@ -197,7 +197,9 @@ static int measure(job *j, const char *when, double *bits)
     clear_line(j);
     if (j->rank) return EXIT_DONE;
     if (isnan(*bits)) say("held out, %s: loss %.4f over %llu tokens", when, rep.loss, (unsigned long long)rep.targets);
-    else say("held out, %s: %.3f bits a byte, loss %.4f over %llu tokens", when, *bits, rep.loss, (unsigned long long)rep.targets);
+    else
+        say("held out, %s: %.3f bits a byte, loss %.4f over %llu tokens", when, *bits, rep.loss,
+            (unsigned long long)rep.targets);
     return EXIT_DONE;
 }
 
@@ -210,24 +212,24 @@ static int save(job *j)
     return lacuna_train_save(j->t, j->state, &err) < 0 ? failed(j, &err) : EXIT_DONE;
 }
 
-/* --minutes as a number of steps: what the time is enough for at the speed so far, as long as the rate does not fall yet
- * (lacuna_train_set_steps). */
+/* --minutes as a number of steps: what the time is enough for at the speed so far, as long as the rate does not fall
+ * yet (lacuna_train_set_steps). */
 static uint64_t steps_for_time(const job *j, uint64_t step, uint64_t now)
 {
     enum { ENOUGH = 5 }; /* steps to know the speed by */
     double cool = lacuna_train_get_options(j->t)->cool, share = cool > 0 ? 1 - cool : 1;
     uint64_t done = step - j->first;
     if (done < ENOUGH || (now && (double)step >= share * (double)now)) return now;
-    double n = (double)j->first + j->o->minutes * 60e3 / ((engine_ms() - j->began) / (double)done);
-    double least = share > 0 ? ceil((double)step / share) : (double)step + 1; /* at fewer, the rate would fall already */
-    return (uint64_t)(n > least ? n : least);
+    return j->first + (uint64_t)(j->o->minutes * 60e3 / ((engine_ms() - j->began) / (double)done));
 }
 
 static void follow(job *j, const lacuna_train_report *rep)
 {
     const double keep = rep->step - j->first > 1 ? 0.95 : 0; /* about the last twenty steps */
     j->loss = keep * j->loss + (1 - keep) * rep->loss;
-    j->bits = isnan(rep->bits_per_byte) ? j->bits : isnan(j->bits) || keep == 0 ? rep->bits_per_byte : keep * j->bits + (1 - keep) * rep->bits_per_byte;
+    j->bits = isnan(rep->bits_per_byte)     ? j->bits
+              : isnan(j->bits) || keep == 0 ? rep->bits_per_byte
+                                            : keep * j->bits + (1 - keep) * rep->bits_per_byte;
 }
 
 /* GO_ON when all steps are done; else the exit code, the state saved if it could be. */
@@ -237,10 +239,11 @@ static int run(job *j)
     lacuna_error err;
     double flops = 0;
     int r = 0, stop;
-    uint64_t steps = lacuna_train_get_options(j->t)->steps;
+    uint64_t steps = j->o->minutes > 0 ? 0 : lacuna_train_get_options(j->t)->steps;
     lacuna_train_get_report(j->t, &rep);
     j->last = rep;
     j->first = rep.step;
+    j->entries = rep.entries;
     j->bits = NAN;
     j->began = j->logged = engine_ms();
     for (;;) {
@@ -252,15 +255,19 @@ static int run(job *j)
         if (r <= 0) break;
         flops += rep.flops;
         follow(j, &rep);
+        if (j->screen.moves) put_progress(j, &rep);
         if (rep.step % j->o->log_every == 0 || rep.step == steps) log_step(j, &rep, flops), flops = 0;
-        if (engine_ms() - j->saved >= j->o->save_every * 60e3 && save(j) && !j->rank) say("the run goes on; the next attempt to save is in %g minutes", j->o->save_every);
+        if (engine_ms() - j->saved >= j->o->save_every * 60e3 && save(j) && !j->rank)
+            say("the run goes on; the next attempt to save is in %g minutes", j->o->save_every);
     }
     clear_line(j);
     if (r < 0) return failed(j, &err);
     if (save(j)) return EXIT_FAILED;
     if (!stop) return GO_ON;
     if (j->broken && j->broken != EPIPE && !j->rank) say("standard output: %s", strerror(j->broken));
-    if (!j->rank) say("stopped at step %llu; it goes on with: lacuna train --resume %s --data ...", (unsigned long long)rep.step, j->state);
+    if (!j->rank)
+        say("stopped at step %llu; it goes on with: lacuna train --resume %s --data ...", (unsigned long long)rep.step,
+            j->state);
     return j->broken && j->broken != EPIPE ? EXIT_FAILED : EXIT_DONE;
 }
 
@@ -280,7 +287,8 @@ static int finish(job *j, double before)
     json_add_name(&b, "state", j->state);
     if (j->held) json_add_real(&b, "bits_per_byte_before", before), json_add_real(&b, "bits_per_byte_after", after);
     put_line(j, &b);
-    if (j->o->to.base && after > before) say("the held-out text is no better predicted than before: more text, or fewer minutes, may help");
+    if (j->o->to.base && after > before)
+        say("the held-out text is no better predicted than before: more text, or fewer minutes, may help");
     say("%s is ready: lacuna infill -m %s%s FILE", j->model, strchr(j->model, '/') ? "" : "./", j->model);
     return EXIT_DONE;
 }
@@ -296,17 +304,20 @@ static int open_corpora(job *j)
     if (o->base) {
         char *path = model_path(strcmp(o->base, "default") ? o->base : NULL, &what);
         if (!path) return say("%s", what.p), buf_free(&what), EXIT_FAILED;
-        r = lacuna_model_open(&j->base, path, &(lacuna_model_options){.size = LACUNA_MODEL_INIT, .kernel = o->to.kernel}, &err);
+        r = lacuna_model_open(&j->base, path,
+                              &(lacuna_model_options){.size = LACUNA_MODEL_INIT, .kernel = o->to.kernel}, &err);
         free(path);
     }
     for (int i = 0; i < 2 && r >= 0; i++) {
         lacuna_corpus **c = i ? &j->held : &j->corpus;
-        r = j->base ? lacuna_corpus_open(c, j->base, &err)
-                    : o->tokenizer ? lacuna_corpus_open_tokenizer(c, o->tokenizer, &err) : lacuna_corpus_open_state(c, o->to.resume, &err);
+        r = j->base        ? lacuna_corpus_open(c, j->base, &err)
+            : o->tokenizer ? lacuna_corpus_open_tokenizer(c, o->tokenizer, &err)
+                           : lacuna_corpus_open_state(c, o->to.resume, &err);
     }
     if (r < 0) return failed(j, &err);
     r = gather(j->corpus, o->held.n || o->shard ? NULL : j->held, &o->data, &what);
-    if (!r && !j->rank && o->data.n) say("%s; %llu tokens", what.p, (unsigned long long)lacuna_corpus_tokens(j->corpus));
+    if (!r && !j->rank && o->data.n)
+        say("%s; %llu tokens", what.p, (unsigned long long)lacuna_corpus_tokens(j->corpus));
     buf_free(&what);
     if (!r && o->held.n && !(r = gather(j->held, NULL, &o->held, &what)) && !j->rank)
         say("held out: %s; %llu tokens", what.p, (unsigned long long)lacuna_corpus_tokens(j->held));
@@ -357,6 +368,7 @@ static int open_trainer(job *j)
     if (to->base) { /* gentle steps: what is known shall not be forgotten */
         if (to->lr == 0) to->lr = 3e-4;
         if (to->lr_muon == 0) to->lr_muon = 2e-3;
+        if (!to->warmup) to->warmup = 10;
         if (!to->steps && !j->o->minutes) j->o->minutes = 5;
     }
     const lacuna_corpus *c = j->o->eval ? j->held : j->corpus;
@@ -390,7 +402,7 @@ static int train(job *j)
 
 /* ---- the command line ---- */
 
-/* Numbers whose zero is not their default are NaN until given: 0 then means none, which the library writes as a negative one. */
+/* Numbers whose zero is not their default are NaN until given; 0 then means none, which the library wants negative. */
 static double *const *unset(lacuna_train_options *to, double **list)
 {
     double *all[] = {&to->next_weight, &to->cut_share, &to->lr_muon, &to->decay, &to->clip, &to->cool, NULL};
@@ -405,7 +417,8 @@ static int check(settings *o, double alpha0)
     int n = (o->base != NULL) + (to->config != NULL) + (to->resume != NULL);
     if (o->shard ? (o->base != NULL) + (o->tokenizer != NULL) + (to->resume != NULL) != 1 : n != 1)
         return cmd_usage("train", "%s", o->shard ? "--shard needs one of --base, --tokenizer and --resume" : sources);
-    if (!o->shard && (to->config != NULL) != (o->tokenizer != NULL)) return cmd_usage("train", "--config and --tokenizer go together");
+    if (!o->shard && (to->config != NULL) != (o->tokenizer != NULL))
+        return cmd_usage("train", "--config and --tokenizer go together");
     if (to->checkpoint && !to->config) return cmd_usage("train", "--checkpoint needs --config");
     if (o->eval && !o->held.n) return cmd_usage("train", "--eval needs --held-out");
     if (!o->eval && !o->data.n) return cmd_usage("train", "--data is missing");
@@ -415,12 +428,12 @@ static int check(settings *o, double alpha0)
     double *list[8];
     for (double *const *p = unset(to, list); *p; p++) **p = isnan(**p) ? 0 : **p == 0 ? -1 : **p;
     if (to->resume) {
-        int fixed = to->objective || to->length || to->split != 0 || to->low_var || to->block || to->paper_share != 0 || to->holes ||
-                    to->next_weight != 0 || to->cut_share != 0 || to->batch || to->lanes || to->decay != 0 || to->clip != 0 ||
-                    to->ema != 0 || to->warmup || to->seed || !isnan(alpha0);
+        int fixed = to->objective || to->length || to->split != 0 || to->low_var || to->block || to->paper_share != 0 ||
+                    to->holes || to->next_weight != 0 || to->cut_share != 0 || to->batch || to->lanes ||
+                    to->decay != 0 || to->clip != 0 || to->ema != 0 || to->warmup || to->seed || !isnan(alpha0);
         if (fixed)
-            return cmd_usage("train", "objective, network and optimiser of a run that goes on are those it was begun with: with --resume, of "
-                                      "these only --lr, --lr-muon, --cool and --steps can be changed");
+            return cmd_usage("train", "with --resume, objective, network and optimiser are those the run was begun with: "
+                                      "of these only --lr, --lr-muon, --cool and --steps can be changed");
     }
     to->alpha0_set = !isnan(alpha0);
     to->alpha0 = to->alpha0_set ? alpha0 : 0;
@@ -439,7 +452,8 @@ int cmd_train(int argc, char **argv)
     for (double *const *p = unset(to, list); *p; p++) **p = NAN;
     const arg_opt opts[] = {
         OPT_HEAD("text"),
-        OPT("data", 0, ARG_LIST, &o.data, "PATH", "text to train on: a folder, a text, or a shard (*.bin); may be repeated"),
+        OPT("data", 0, ARG_LIST, &o.data, "PATH",
+            "text to train on: a folder, a text, or a shard (*.bin); may be repeated"),
         OPT("held-out", 0, ARG_LIST, &o.held, "PATH", "text to measure on (default: about every 20th file of --data)"),
         OPT_NUM("held-out-examples", 0, ARG_U64, &o.held_examples, "N", 1, 1e12, "examples to measure on (default 64)"),
         OPT("shard", 0, ARG_TEXT, &o.shard, "OUT.bin", "write --data as a shard of tokens and exit"),
@@ -454,45 +468,62 @@ int cmd_train(int argc, char **argv)
         OPT_NUM("minutes", 0, ARG_REAL, &o.minutes, "M", 0.001, 1e7, "time to train (with --base and no --steps: 5)"),
         OPT_NUM("steps", 0, ARG_U64, &to->steps, "N", 1, 9e15, "steps in all (default: until a signal comes)"),
         OPT_HEAD("output"),
-        OPT("out", 'o', ARG_TEXT, &o.out, "OUT", "OUT.gguf, or a folder for model.gguf and state.safetensors (default lacuna-mine.gguf)"),
+        OPT("out", 'o', ARG_TEXT, &o.out, "OUT",
+            "OUT.gguf, or a folder for model.gguf and state.safetensors (default lacuna-mine.gguf)"),
         OPT_ONE_OF("type", &type, "TYPE", types, "type of the model's matrices: f32, bf16 or q8_0 (default)", NULL),
         OPT("name", 0, ARG_TEXT, &o.name, "NAME", "name of the model (default: of its file)"),
         OPT("license", 0, ARG_TEXT, &o.license, "SPDX", "licence of the weights"),
-        OPT_NUM("save-every", 0, ARG_REAL, &o.save_every, "MINUTES", 0, 1e7, "time between two saves of the state (default 5)"),
-        OPT_NUM("log-every", 0, ARG_U32, &o.log_every, "N", 1, 4294967295.0, "steps between two lines of the log (default 10)"),
+        OPT_NUM("save-every", 0, ARG_REAL, &o.save_every, "MINUTES", 0, 1e7,
+                "time between two saves of the state (default 5)"),
+        OPT_NUM("log-every", 0, ARG_U32, &o.log_every, "N", 1, 4294967295.0,
+                "steps between two lines of the log (default 10)"),
         OPT("eval", 0, ARG_FLAG, &o.eval, NULL, "only measure --held-out and exit"),
         OPT_HEAD("objective"),
-        OPT_ONE_OF("objective", &objective, "NAME", objectives, "infill (default), eso-b, eso-a, mdlm, bd3, ar or fim", NULL),
+        OPT_ONE_OF("objective", &objective, "NAME", objectives, "infill (default), eso-b, eso-a, mdlm, bd3, ar or fim",
+                   NULL),
         OPT_NUM("length", 0, ARG_U32, &to->length, "N", 2, 1048576, "entries of an example (default 512)"),
         OPT_NUM("holes", 0, ARG_U32, &to->holes, "N", 1, 1048576, "infill: holes of an example at most (default 8)"),
-        OPT("grammars", 0, ARG_TEXT, &to->grammars, "DIRS", "folders with tree-sitter grammars, for holes that are nodes of the syntax"),
-        OPT_NUM("next-weight", 0, ARG_REAL, &to->next_weight, "W", 0, 1e6, "infill: weight of the next-token loss (default 0.5)"),
-        OPT_NUM("cut-share", 0, ARG_REAL, &to->cut_share, "P", 0, 1, "infill: share of holes cut inside tokens (default 0.3)"),
-        OPT_NUM("paper-share", 0, ARG_REAL, &to->paper_share, "P", 0, 1, "infill: share of examples that are eso-b (default 0)"),
+        OPT("grammars", 0, ARG_TEXT, &to->grammars, "DIRS",
+            "folders with tree-sitter grammars, for holes that are nodes of the syntax"),
+        OPT_NUM("next-weight", 0, ARG_REAL, &to->next_weight, "W", 0, 1e6,
+                "infill: weight of the next-token loss (default 0.5)"),
+        OPT_NUM("cut-share", 0, ARG_REAL, &to->cut_share, "P", 0, 1,
+                "infill: share of holes cut inside tokens (default 0.3)"),
+        OPT_NUM("paper-share", 0, ARG_REAL, &to->paper_share, "P", 0, 1,
+                "infill: share of examples that are eso-b (default 0)"),
         OPT_NUM("alpha0", 0, ARG_REAL, &alpha0, "A", 0, 1, "eso-*: share of diffusion"),
         OPT_NUM("split", 0, ARG_REAL, &to->split, "P", 0, 1, "eso-*: share of diffusion examples (default 0.5)"),
         OPT("low-var", 0, ARG_FLAG, &to->low_var, NULL, "diffusion weight 1 instead of that of the bound"),
         OPT_NUM("block", 0, ARG_U32, &to->block, "N", 1, 1048576, "bd3: tokens of a block (default 16)"),
         OPT_HEAD("optimiser"),
         OPT_NUM("batch", 0, ARG_U32, &to->batch, "N", 1, 1048576, "examples a step (default 16)"),
-        OPT_NUM("lanes", 0, ARG_U32, &to->lanes, "N", 1, 4096, "sums of gradients kept apart: threads and ranks at most (default 4)"),
+        OPT_NUM("lanes", 0, ARG_U32, &to->lanes, "N", 1, 4096,
+                "sums of gradients kept apart: threads and ranks at most (default 4)"),
         OPT_NUM("lr", 0, ARG_REAL, &to->lr, "R", 0, 1e6, "learning rate of AdamW (default 0.003, with --base 0.0003)"),
-        OPT_NUM("lr-muon", 0, ARG_REAL, &to->lr_muon, "R", 0, 1e6, "of Muon (default 0.02, with --base 0.002; 0: AdamW for all)"),
+        OPT_NUM("lr-muon", 0, ARG_REAL, &to->lr_muon, "R", 0, 1e6,
+                "of Muon (default 0.02, with --base 0.002; 0: AdamW for all)"),
         OPT_NUM("decay", 0, ARG_REAL, &to->decay, "D", 0, 1e6, "weight decay (default 0.01)"),
         OPT_NUM("clip", 0, ARG_REAL, &to->clip, "C", 0, 1e30, "largest norm of the gradient (default 1; 0: any)"),
-        OPT_NUM("ema", 0, ARG_REAL, &to->ema, "D", 0, 1, "decay of an average of the weights, which is then what is measured and written"),
-        OPT_NUM("warmup", 0, ARG_U64, &to->warmup, "N", 1, 9e15, "steps up to the full rate (default 30)"),
-        OPT_NUM("cool", 0, ARG_REAL, &to->cool, "P", 0, 1, "last share of the steps, in which the rate falls to 0 (default 0.3)"),
+        OPT_NUM("ema", 0, ARG_REAL, &to->ema, "D", 0, 1,
+                "decay of an average of the weights, which is then what is measured and written"),
+        OPT_NUM("warmup", 0, ARG_U64, &to->warmup, "N", 1, 9e15,
+                "steps up to the full rate (default 30, with --base 10)"),
+        OPT_NUM("cool", 0, ARG_REAL, &to->cool, "P", 0, 1,
+                "last share of the steps, in which the rate falls to 0 (default 0.3)"),
         OPT("seed", 0, ARG_U64, &to->seed, "N", "seed of everything drawn (default 0)"),
         OPT_HEAD("machine"),
-        OPT_NUM("threads", 0, ARG_U32, &to->threads, "N", 1, 256, "threads (default: all processors); the result does not depend on it"),
-        OPT_ONE_OF("precision", &precision, "P", precisions, "bf16 or f32 products (default: bf16 where the processor has it)", NULL),
+        OPT_NUM("threads", 0, ARG_U32, &to->threads, "N", 1, 256,
+                "threads (default: all processors); the result does not depend on it"),
+        OPT_ONE_OF("precision", &precision, "P", precisions,
+                   "bf16 or f32 products (default: bf16 where the processor has it)", NULL),
         OPT("kernel", 0, ARG_TEXT, &to->kernel, "NAME", "kernel table: ref, avx2, avx512, neon"),
         OPT_END,
     };
     arg_list none = {0};
-    int code = cmd_args("train", "--data PATH... [--base MODEL | --config C.json --tokenizer SP.model | --resume STATE] [OPTION...]",
-                        "Train a network on text, or fit a model to texts of your own:\n\n    lacuna train --base default --data ~/src/mine",
+    int code = cmd_args("train", "--data PATH... [--base MODEL | --config C.json --tokenizer SP.model | --resume STATE] "
+                                 "[OPTION...]",
+                        "Train a network on text, or fit a model to texts of your own:\n\n"
+                        "    lacuna train --base default --data ~/src/mine",
                         opts, argc, argv, 0, &none);
     if (type >= 0) o.type = types[type];
     if (precision >= 0) to->precision = precisions[precision];

@@ -14,8 +14,9 @@
  * of threads, of ranks (a power of two up to `lanes`), and however often it was stopped and resumed.
  *
  * Threads: a corpus may be shared by trainers once it is complete; a trainer is used by one thread at a time.  Products
- * of matrices run on the trainer's own threads: where OpenBLAS is used (CPUs without AVX512-BF16, or precision "f32"), the program
- * should set it to one thread (openblas_set_num_threads(1), or OPENBLAS_NUM_THREADS=1); the library does not touch that setting. */
+ * of matrices run on the trainer's own threads: where OpenBLAS is used (CPUs without AVX512-BF16, or precision "f32"),
+ * the program should set it to one thread (openblas_set_num_threads(1), or OPENBLAS_NUM_THREADS=1); the library leaves
+ * that setting alone. */
 #ifndef LACUNA_TRAIN_H
 #define LACUNA_TRAIN_H
 
@@ -42,7 +43,8 @@ LACUNA_API void lacuna_corpus_free(lacuna_corpus *c);
 LACUNA_API size_t lacuna_corpus_tags(const lacuna_corpus *c, const char *const **tags);
 
 /* One document.  tag: kind of text, one of the tokenizer's; NULL: unknown.  ARG (no such tag), NOMEM. */
-LACUNA_API int lacuna_corpus_add_text(lacuna_corpus *c, const char *text, size_t len, const char *tag, lacuna_error *err);
+LACUNA_API int lacuna_corpus_add_text(lacuna_corpus *c, const char *text, size_t len, const char *tag,
+                                      lacuna_error *err);
 /* A shard of token ids: lacuna-train(1) tells the format.  The file is mapped.  IO, FORMAT, NOMEM. */
 LACUNA_API int lacuna_corpus_add_shard(lacuna_corpus *c, const char *path, lacuna_error *err);
 /* Write all documents as one shard, shuffled by seed; atomically.  IO, NOMEM. */
@@ -60,10 +62,11 @@ typedef struct {
     lacuna_model *base;       /* house variant; NULL: none */
     const char *checkpoint;   /* safetensors of weights to start from (with config), or NULL */
     const char *config;       /* JSON of the network (as `lacuna convert` reads) for checkpoint and for a new network */
-    const char *resume;       /* state file: everything comes from there, options included, but for those marked (r) where they are not
-                                 zero, and for how it is computed; or NULL */
+    const char *resume;       /* state file: everything comes from there, options included, but for those marked (r)
+                                 where they are not zero, and for how it is computed; or NULL */
     int new_corpus;           /* with resume: non-zero: the corpus may be another than the run had */
-    const char *grammars;     /* (r) folders with tree-sitter grammars, separated by ':'; NULL: holes from lines and runs only */
+    const char *grammars;     /* (r) folders with tree-sitter grammars, separated by ':'; NULL: holes from lines and
+                                 runs only */
     /* objective */
     const char *objective;    /* "infill", "eso-b", "eso-a", "mdlm", "bd3", "ar", "fim"; NULL: infill */
     uint32_t length;          /* entries an example; 0: 512 */
@@ -78,7 +81,8 @@ typedef struct {
     double cut_share;         /* infill: holes cut at any byte; 0: 0.3, negative: none */
     /* batch and optimiser */
     uint32_t batch;           /* examples a step; 0: 16 */
-    uint32_t lanes;           /* sums of gradients kept apart; threads and ranks share them out; a power of two that divides batch; 0: 4 */
+    uint32_t lanes;           /* sums of gradients kept apart, which threads and ranks share out; a power of two that
+                                 divides batch; 0: 4 */
     double lr, lr_muon;       /* (r) peaks; 0: 0.003 and 0.02; lr_muon negative: AdamW for all */
     double decay;             /* weight decay; 0: 0.01, negative: none */
     double clip;              /* 0: 1, negative: none */
@@ -100,23 +104,24 @@ typedef struct {
     uint64_t examples, entries, targets; /* seen so far */
     uint64_t epoch;
     double loss;              /* of this step: what was differentiated */
-    double part[4];           /* mean nll by part: slots, diffusion, sequential, next token; NaN where the batch has none */
+    double part[4];           /* mean nll by part: slots, diffusion, sequential, next token; NaN where there is none */
     double bits_per_byte;     /* of the targets but the next-token ones; NaN where their bytes are unknown */
     double grad_norm, rate;   /* norm before clipping; factor of the peak rate */
     double flops;             /* of this step: 6 an entry and parameter that it meets, and attention */
 } lacuna_train_report;
 
-/* c must outlive the trainer and stay as it is.  A state file knows how many tokens and documents its run had; another corpus is
- * ARG without new_corpus.  ARG, IO, FORMAT, LIMIT, NOMEM. */
-LACUNA_API int lacuna_train_open(lacuna_trainer **out, const lacuna_corpus *c, const lacuna_train_options *opt, lacuna_error *err);
+/* c must outlive the trainer and stay as it is.  A state file knows how many tokens and documents its run had; another
+ * corpus is ARG without new_corpus.  ARG, IO, FORMAT, LIMIT, NOMEM, VERSION. */
+LACUNA_API int lacuna_train_open(lacuna_trainer **out, const lacuna_corpus *c, const lacuna_train_options *opt,
+                                 lacuna_error *err);
 LACUNA_API void lacuna_train_free(lacuna_trainer *t);
 
 /* One step of the optimiser.  1 with *rep filled; 0 when all steps are done; INTERNAL when the loss is not finite (the
  * weights are then those of before). */
 LACUNA_API int lacuna_train_step(lacuna_trainer *t, lacuna_train_report *rep, lacuna_error *err);
 
-/* How many steps the run has in all, from now on (0: no end).  The rate of a step depends on it only in the cool-down, so a
- * run whose number of steps becomes known before that is the same run. */
+/* How many steps the run has in all, from now on (0: no end).  The rate of a step depends on it only in the cool-down,
+ * so a run whose number of steps becomes known before that is the same run. */
 LACUNA_API void lacuna_train_set_steps(lacuna_trainer *t, uint64_t steps);
 
 /* What the run is set to: options with their defaults filled in, texts aside.  Valid while the trainer lives. */
@@ -124,17 +129,19 @@ LACUNA_API const lacuna_train_options *lacuna_train_get_options(const lacuna_tra
 /* Steps done, and seen so far; without what a step reports.  As of a state file just after it was opened. */
 LACUNA_API void lacuna_train_get_report(const lacuna_trainer *t, lacuna_train_report *rep);
 
-/* Held-out loss of the objective over the first n examples of another corpus under a seed of its own (the same every time), with
- * the average of the weights if there is one.  Sharded over ranks.  rep->part, loss, bits_per_byte, targets. */
-LACUNA_API int lacuna_train_eval(lacuna_trainer *t, const lacuna_corpus *held_out, uint64_t n, lacuna_train_report *rep, lacuna_error *err);
+/* Held-out loss of the objective over the first n examples of another corpus, under a seed of its own (the same every
+ * time), with the average of the weights if there is one.  Ranks share them out.  Fills loss, part, bits_per_byte and the
+ * counts.  ARG (no text, other tokens), NOMEM. */
+LACUNA_API int lacuna_train_eval(lacuna_trainer *t, const lacuna_corpus *held_out, uint64_t n, lacuna_train_report *rep,
+                                 lacuna_error *err);
 
 /* Everything a run needs to go on, atomically.  Rank 0 writes.  IO, NOMEM. */
 LACUNA_API int lacuna_train_save(lacuna_trainer *t, const char *path, lacuna_error *err);
 
 /* The weights (their average if there is one) as a model file with the corpus's tokenizer; type "f32", "bf16", "q8_0".
  * A path that ends in .safetensors gets a checkpoint for `lacuna convert` instead.  IO, ARG, NOMEM. */
-LACUNA_API int lacuna_train_export(lacuna_trainer *t, const char *path, const char *type, const char *name, const char *license,
-                                   lacuna_error *err);
+LACUNA_API int lacuna_train_export(lacuna_trainer *t, const char *path, const char *type, const char *name,
+                                   const char *license, lacuna_error *err);
 
 /* This process's rank and how many there are: 0 and 1 without MPI. */
 LACUNA_API void lacuna_train_ranks(int *rank, int *ranks);

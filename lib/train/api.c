@@ -58,7 +58,8 @@ static int name_tags(lacuna_corpus *c, lacuna_error *err)
     }
     if (!n) return 0;
     c->n_tags = n;
-    if (!(c->strings = lac_mem_zalloc(&c->mem, c->strings_size)) || !(c->tag = lac_mem_zalloc(&c->mem, n * sizeof *c->tag)) ||
+    if (!(c->strings = lac_mem_zalloc(&c->mem, c->strings_size)) ||
+        !(c->tag = lac_mem_zalloc(&c->mem, n * sizeof *c->tag)) ||
         !(c->tag_token = lac_mem_zalloc(&c->mem, n * sizeof *c->tag_token)))
         return lac_nomem(err, "corpus");
     char *p = c->strings;
@@ -104,7 +105,8 @@ int lacuna_corpus_open(lacuna_corpus **out, lacuna_model *m, lacuna_error *err)
 }
 
 /* The corpus takes the bytes over. */
-static int open_own(lacuna_corpus **out, lacuna_corpus *c, void *bytes, size_t size, const char *name, lacuna_error *err)
+static int open_own(lacuna_corpus **out, lacuna_corpus *c, void *bytes, size_t size, const char *name,
+                    lacuna_error *err)
 {
     c->own_blob = bytes;
     c->blob = (lacuna_text){bytes, size};
@@ -115,7 +117,8 @@ static int open_own(lacuna_corpus **out, lacuna_corpus *c, void *bytes, size_t s
 
 int lacuna_corpus_open_tokenizer(lacuna_corpus **out, const char *path, lacuna_error *err)
 {
-    if (!out || !path) return lac_err(err, LACUNA_E_ARG, 0, "lacuna_corpus_open_tokenizer: out and path must not be NULL");
+    if (!out || !path)
+        return lac_err(err, LACUNA_E_ARG, 0, "lacuna_corpus_open_tokenizer: out and path must not be NULL");
     *out = NULL;
     lac_map map;
     int r = lac_map_open(&map, path, err);
@@ -160,7 +163,10 @@ int lacuna_corpus_add_text(lacuna_corpus *c, const char *text, size_t len, const
     return lac_corpus_add_text(c->c, text, len, token, err);
 }
 
-int lacuna_corpus_add_shard(lacuna_corpus *c, const char *path, lacuna_error *err) { return lac_corpus_add_shard(c->c, path, err); }
+int lacuna_corpus_add_shard(lacuna_corpus *c, const char *path, lacuna_error *err)
+{
+    return lac_corpus_add_shard(c->c, path, err);
+}
 
 int lacuna_corpus_save(const lacuna_corpus *c, const char *path, uint64_t seed, lacuna_error *err)
 {
@@ -205,10 +211,11 @@ void lacuna_train_ranks(int *rank, int *ranks)
 /* The configuration of a model file of our own (house), as convert reads it. */
 static json_t *network_of(const lac_hparams *hp)
 {
-    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:b,s:I,s:f,s:f,s:I}", "dim", (json_int_t)hp->width, "layers", (json_int_t)hp->layers, "heads",
-                     (json_int_t)hp->heads, "head_dim", (json_int_t)hp->head_dim, "ff", (json_int_t)hp->ff, "vocab", (json_int_t)hp->vocab,
-                     "qk_norm", hp->qk_norm, "context_length", (json_int_t)hp->context, "norm_eps", (double)hp->norm_eps, "rope_base",
-                     (double)hp->rope_base, "mask_index", (json_int_t)hp->mask);
+    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:b,s:I,s:f,s:f,s:I}", "dim", (json_int_t)hp->width, "layers",
+                     (json_int_t)hp->layers, "heads", (json_int_t)hp->heads, "head_dim", (json_int_t)hp->head_dim, "ff",
+                     (json_int_t)hp->ff, "vocab", (json_int_t)hp->vocab, "qk_norm", hp->qk_norm, "context_length",
+                     (json_int_t)hp->context, "norm_eps", (double)hp->norm_eps, "rope_base", (double)hp->rope_base,
+                     "mask_index", (json_int_t)hp->mask);
 }
 
 static int load_network(json_t **out, const char *path, lacuna_error *err)
@@ -244,9 +251,11 @@ static int settle_mask(lacuna_trainer *t, lac_config *c, lacuna_error *err)
         return lac_err(err, LACUNA_E_ARG, 0, "%s: no mask_index, and the tokenizer has no <mask>", c->name);
     if (!c->has_mask) c->hp.mask = (uint32_t)mask;
     if (mask >= 0 && (uint32_t)mask != c->hp.mask)
-        return lac_err(err, LACUNA_E_ARG, 0, "%s: mask_index is %u, the tokenizer's <mask> %d", c->name, (unsigned)c->hp.mask, (int)mask);
+        return lac_err(err, LACUNA_E_ARG, 0, "%s: mask_index is %u, the tokenizer's <mask> %d", c->name,
+                       (unsigned)c->hp.mask, (int)mask);
     if (c->hp.vocab != vocab && !(c->hp.vocab == vocab + 1 && c->hp.mask == vocab))
-        return lac_err(err, LACUNA_E_ARG, 0, "%s: the network has %u tokens, the tokenizer %u", c->name, (unsigned)c->hp.vocab, (unsigned)vocab);
+        return lac_err(err, LACUNA_E_ARG, 0, "%s: the network has %u tokens, the tokenizer %u", c->name,
+                       (unsigned)c->hp.vocab, (unsigned)vocab);
     json_object_set_new(t->meta.network, "mask_index", json_integer(c->hp.mask));
     return 0;
 }
@@ -308,10 +317,13 @@ static void fill_optim(const lacuna_trainer *t, lac_optim_options *out)
 static int pick_math(lac_math *m, const lacuna_train_options *o, lacuna_error *err)
 {
     const char *p = o->precision;
-    if (p && strcmp(p, "bf16") != 0 && strcmp(p, "f32") != 0) return lac_err(err, LACUNA_E_ARG, 0, "precision '%s' is unknown: bf16 or f32", p);
+    if (p && strcmp(p, "bf16") != 0 && strcmp(p, "f32") != 0)
+        return lac_err(err, LACUNA_E_ARG, 0, "precision '%s' is unknown: bf16 or f32", p);
     m->kern = lac_kern_pick(o->kernel);
     m->grad = lac_grad_pick(o->kernel);
-    if (!m->kern || !m->grad) return lac_err(err, LACUNA_E_ARG, 0, "kernel '%s' is unknown, or this CPU cannot run it", o->kernel ? o->kernel : "");
+    if (!m->kern || !m->grad)
+        return lac_err(err, LACUNA_E_ARG, 0, "kernel '%s' is unknown, or this CPU cannot run it",
+                       o->kernel ? o->kernel : "");
     m->gemm = p && !strcmp(p, "f32") ? lac_gemm_pick("blas") : lac_gemm_pick(p);
     if (!m->gemm && p && !strcmp(p, "f32")) m->gemm = lac_gemm_pick("ref");
     return m->gemm ? 0 : lac_err(err, LACUNA_E_ARG, 0, "precision '%s': this CPU has no such products", p ? p : "");
@@ -326,9 +338,9 @@ static int merge(lac_meta *m, const lacuna_train_options *o, const lacuna_corpus
     if (o->cool != 0) m->opt.cool = o->cool;
     uint64_t tokens = lacuna_corpus_tokens(c), documents = lacuna_corpus_documents(c);
     if (!o->new_corpus && (tokens != m->tokens || documents != m->documents))
-        return lac_err(err, LACUNA_E_ARG, 0, "%s was trained on %llu tokens in %llu documents; here are %llu in %llu", lac_say_path(o->resume).s,
-                       (unsigned long long)m->tokens, (unsigned long long)m->documents, (unsigned long long)tokens,
-                       (unsigned long long)documents);
+        return lac_err(err, LACUNA_E_ARG, 0, "%s was trained on %llu tokens in %llu documents; here are %llu in %llu",
+                       lac_say_path(o->resume).s, (unsigned long long)m->tokens, (unsigned long long)m->documents,
+                       (unsigned long long)tokens, (unsigned long long)documents);
     return 0;
 }
 
@@ -338,7 +350,8 @@ static int check_sources(const lacuna_train_options *o, const lacuna_corpus *c, 
     if (n != 1) return lac_err(err, LACUNA_E_ARG, 0, "one of base, config and resume is needed, and no more");
     if (o->checkpoint && !o->config) return lac_err(err, LACUNA_E_ARG, 0, "a checkpoint needs its config");
     if (o->base && o->base->w.hp.variant != LAC_HOUSE)
-        return lac_err(err, LACUNA_E_ARG, 0, "%s: a folded network cannot be trained on; start from its checkpoint", o->base->file.name);
+        return lac_err(err, LACUNA_E_ARG, 0, "%s: a folded network cannot be trained on; start from its checkpoint",
+                       o->base->file.name);
     if (!o->base) return 0;
     lacuna_text blob;
     int r = lac_gguf_text(&o->base->file, "tokenizer.sentencepiece", &blob, err);
@@ -356,7 +369,8 @@ static int open_meta(lacuna_trainer *t, const lacuna_train_options *o, lacuna_er
         return merge(&t->meta, o, t->c, err);
     }
     t->meta.opt = *o;
-    if (o->grammars && !(t->meta.grammars = json_string(o->grammars))) return lac_err(err, LACUNA_E_ARG, 0, "the path of the grammars is not UTF-8");
+    if (o->grammars && !(t->meta.grammars = json_string(o->grammars)))
+        return lac_err(err, LACUNA_E_ARG, 0, "the path of the grammars is not UTF-8");
     t->meta.tokens = lacuna_corpus_tokens(t->c);
     t->meta.documents = lacuna_corpus_documents(t->c);
     if ((r = lac_meta_settle(&t->meta.opt, err))) return r;
@@ -370,7 +384,8 @@ static int open_grammars(lacuna_trainer *t, const lacuna_train_options *o, lacun
 {
     if (o->resume && o->grammars) {
         json_decref(t->meta.grammars);
-        if (!(t->meta.grammars = json_string(o->grammars))) return lac_err(err, LACUNA_E_ARG, 0, "the path of the grammars is not UTF-8");
+        if (!(t->meta.grammars = json_string(o->grammars)))
+            return lac_err(err, LACUNA_E_ARG, 0, "the path of the grammars is not UTF-8");
     }
     if (!t->meta.grammars) return 0;
     int r = lac_grammars_open(&t->grammars, json_string_value(t->meta.grammars), &t->mem, err);
@@ -378,9 +393,10 @@ static int open_grammars(lacuna_trainer *t, const lacuna_train_options *o, lacun
     if (r < 0) return r;
     uint64_t had = o->resume ? t->meta.n_grammars : (uint64_t)r;
     t->meta.n_grammars = (uint64_t)r;
-    return had == t->meta.n_grammars ? 0
-                                     : lac_err(err, LACUNA_E_ARG, 0, "%s had %llu grammars of tree-sitter; in %s there are %d", lac_say_path(o->resume).s,
-                                               (unsigned long long)had, json_string_value(t->meta.grammars), r);
+    return had == t->meta.n_grammars
+               ? 0
+               : lac_err(err, LACUNA_E_ARG, 0, "%s had %llu grammars of tree-sitter; in %s there are %d",
+                         lac_say_path(o->resume).s, (unsigned long long)had, json_string_value(t->meta.grammars), r);
 }
 
 static int load_weights(lacuna_trainer *t, const lacuna_train_options *o, lacuna_error *err)
@@ -424,7 +440,8 @@ static int open_trainer(lacuna_trainer *t, const lacuna_train_options *o, lacuna
     return r;
 }
 
-int lacuna_train_open(lacuna_trainer **out, const lacuna_corpus *c, const lacuna_train_options *options, lacuna_error *err)
+int lacuna_train_open(lacuna_trainer **out, const lacuna_corpus *c, const lacuna_train_options *options,
+                      lacuna_error *err)
 {
     lacuna_train_options o;
     if (out) *out = NULL;
@@ -450,7 +467,10 @@ const lacuna_train_options *lacuna_train_get_options(const lacuna_trainer *t) { 
 void lacuna_train_get_report(const lacuna_trainer *t, lacuna_train_report *rep)
 {
     uint64_t epoch = lac_corpus_epoch(t->c->c, lac_objective_window(&t->tr.opt.objective));
-    *rep = (lacuna_train_report){.step = t->tr.optim.step, .examples = t->meta.examples, .entries = t->meta.entries, .targets = t->meta.targets,
+    *rep = (lacuna_train_report){.step = t->tr.optim.step,
+                                 .examples = t->meta.examples,
+                                 .entries = t->meta.entries,
+                                 .targets = t->meta.targets,
                                  .epoch = epoch ? t->meta.examples / epoch : 0};
 }
 
@@ -482,15 +502,18 @@ int lacuna_train_step(lacuna_trainer *t, lacuna_train_report *rep, lacuna_error 
     return 1;
 }
 
-int lacuna_train_eval(lacuna_trainer *t, const lacuna_corpus *held_out, uint64_t n, lacuna_train_report *rep, lacuna_error *err)
+int lacuna_train_eval(lacuna_trainer *t, const lacuna_corpus *held_out, uint64_t n, lacuna_train_report *rep,
+                      lacuna_error *err)
 {
     lac_tally sum;
-    if (!held_out || !n) return lac_err(err, LACUNA_E_ARG, 0, "lacuna_train_eval: a corpus and a number of examples are needed");
+    if (!held_out || !n)
+        return lac_err(err, LACUNA_E_ARG, 0, "lacuna_train_eval: a corpus and a number of examples are needed");
     if (held_out->blob.len != t->c->blob.len || memcmp(held_out->blob.bytes, t->c->blob.bytes, t->c->blob.len) != 0)
         return lac_err(err, LACUNA_E_ARG, 0, "the held-out text is in other tokens than the network's");
     int r = lac_trainer_eval(&t->tr, held_out->c, EVAL_SEED, n, &sum, err);
     if (r) return r;
-    *rep = (lacuna_train_report){.step = t->tr.optim.step, .examples = n, .entries = (uint64_t)sum.entries, .targets = (uint64_t)sum.targets};
+    *rep = (lacuna_train_report){
+        .step = t->tr.optim.step, .examples = n, .entries = (uint64_t)sum.entries, .targets = (uint64_t)sum.targets};
     report_losses(t, &sum, rep);
     return 0;
 }
@@ -522,7 +545,8 @@ static int save_network(const lacuna_trainer *t, const char *path, lacuna_error 
 }
 
 /* By way of a checkpoint and its configuration, which come and go beside the target: conversion has one door. */
-static int export_model(lacuna_trainer *t, const char *path, lac_type type, const char *name, const char *license, lacuna_error *err)
+static int export_model(lacuna_trainer *t, const char *path, lac_type type, const char *name, const char *license,
+                        lacuna_error *err)
 {
     size_t n = strlen(path);
     lac_buf st = {.mem = &t->mem}, config = {.mem = &t->mem};
@@ -543,7 +567,8 @@ static int export_model(lacuna_trainer *t, const char *path, lac_type type, cons
     return r;
 }
 
-int lacuna_train_export(lacuna_trainer *t, const char *path, const char *type, const char *name, const char *license, lacuna_error *err)
+int lacuna_train_export(lacuna_trainer *t, const char *path, const char *type, const char *name, const char *license,
+                        lacuna_error *err)
 {
     static const struct {
         const char *name;
@@ -555,6 +580,7 @@ int lacuna_train_export(lacuna_trainer *t, const char *path, const char *type, c
     while (type && k < TYPES && strcmp(type, types[k].name) != 0) k++;
     if (k == TYPES) return lac_err(err, LACUNA_E_ARG, 0, "type '%s' is unknown: f32, bf16 or q8_0", type);
     if (t->tr.dist.rank) return 0;
-    if (n > 12 && !strcmp(path + n - 12, ".safetensors")) return lac_state_export(path, &t->ps, weights(t), &t->mem, err);
+    if (n > 12 && !strcmp(path + n - 12, ".safetensors"))
+        return lac_state_export(path, &t->ps, weights(t), &t->mem, err);
     return export_model(t, path, types[k].type, name, license, err);
 }

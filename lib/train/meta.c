@@ -64,7 +64,8 @@ static int check(const lacuna_train_options *o, lacuna_code code, lacuna_error *
     for (size_t i = 0; i < N_SAVED; i++) {
         double v = value_of(o, i);
         if (v >= saved[i].lo && v <= saved[i].hi) continue;
-        return lac_err(err, code, 0, "%s is %g; it must be from %g to %g", saved[i].key, v, saved[i].lo < 0 ? 0 : saved[i].lo, saved[i].hi);
+        return lac_err(err, code, 0, "%s is %g; it must be from %g to %g", saved[i].key, v,
+                       saved[i].lo < 0 ? 0 : saved[i].lo, saved[i].hi);
     }
     return 0;
 }
@@ -123,7 +124,8 @@ static void encode(lac_buf *out, const uint8_t *p, size_t n)
         unsigned v = (unsigned)p[i] << 16;
         if (i + 1 < n) v |= (unsigned)p[i + 1] << 8;
         if (i + 2 < n) v |= p[i + 2];
-        char q[4] = {digit[v >> 18], digit[v >> 12 & 63], i + 1 < n ? digit[v >> 6 & 63] : '=', i + 2 < n ? digit[v & 63] : '='};
+        char q[4] = {digit[v >> 18], digit[v >> 12 & 63], i + 1 < n ? digit[v >> 6 & 63] : '=',
+                     i + 2 < n ? digit[v & 63] : '='};
         lac_buf_add(out, q, 4);
     }
 }
@@ -189,7 +191,8 @@ int lac_meta_write(const lac_meta *m, const void *tokenizer, size_t tokenizer_si
     count(corpus, "documents", m->documents);
     json_object_set_new(root, "corpus", corpus);
     encode(&text, tokenizer, tokenizer_size);
-    bool ok = !text.failed && json_object_set_new(root, "tokenizer", json_stringn(text.data ? text.data : "", text.len)) == 0;
+    bool ok = !text.failed;
+    ok = ok && json_object_set_new(root, "tokenizer", json_stringn(text.data ? text.data : "", text.len)) == 0;
     ok = ok && json_dump_callback(root, put, out, JSON_COMPACT) == 0;
     lac_buf_add(out, "", 1);
     lac_buf_free(&text);
@@ -215,7 +218,8 @@ static int load(json_t **root, const char *path, const lacuna_allocator *mem, la
 
 static int bad(const char *path, const char *key, lacuna_error *err)
 {
-    return lac_err(err, LACUNA_E_FORMAT, 0, "%s: key '%s' of the run is missing or makes no sense", lac_say_path(path).s, key);
+    return lac_err(err, LACUNA_E_FORMAT, 0, "%s: key '%s' of the run is missing or makes no sense",
+                   lac_say_path(path).s, key);
 }
 
 static bool set_value(lacuna_train_options *o, size_t i, const json_t *v)
@@ -268,7 +272,8 @@ int lac_meta_read(lac_meta *m, const char *path, const lacuna_allocator *mem, la
     if (!r && !read_count(root, "examples", &m->examples)) r = bad(path, "examples", err);
     if (!r && !read_count(root, "entries", &m->entries)) r = bad(path, "entries", err);
     if (!r && !read_count(root, "targets", &m->targets)) r = bad(path, "targets", err);
-    if (!r && !(read_count(corpus, "tokens", &m->tokens) && read_count(corpus, "documents", &m->documents))) r = bad(path, "corpus", err);
+    if (!r && !(read_count(corpus, "tokens", &m->tokens) && read_count(corpus, "documents", &m->documents)))
+        r = bad(path, "corpus", err);
     json_t *g = json_object_get(root, "grammars"), *path_of = json_object_get(g, "path");
     if (!r && g && !(json_is_string(path_of) && read_count(g, "n", &m->n_grammars))) r = bad(path, "grammars", err);
     if (!r && g) m->grammars = json_incref(path_of);

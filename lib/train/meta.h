@@ -2,7 +2,7 @@
  *
  *   {"options": {"objective": "infill", "length": 512, ...},      lacuna_train_options with the defaults filled in
  *    "network": {"dim": 256, ..., "mask_index": 3},               as model/config.h reads it
- *    "grammars": {"path": "...", "n": 2},                         where there are any: they have a say in where holes are
+ *    "grammars": {"path": "...", "n": 2},                         where there are any: holes depend on them
  *    "step": 120, "examples": 1920, "entries": ..., "targets": ...,
  *    "corpus": {"tokens": ..., "documents": ...},                 what the run was trained on, to recognise it
  *    "tokenizer": "..."}                                          the SentencePiece model, base64
@@ -35,7 +35,7 @@ void lac_meta_free(lac_meta *m);
 /* The tokenizer of a state file, to be freed with lac_mem_free(mem, *bytes, *size).  IO, FORMAT, NOMEM. */
 int lac_meta_tokenizer(const char *path, void **bytes, size_t *size, const lacuna_allocator *mem, lacuna_error *err);
 
-/* Fill in the defaults: afterwards zero means zero, and negative means none.  ARG: names objective, option and value. */
+/* Fill in the defaults: afterwards zero means zero, and negative none.  ARG names the option and its value. */
 int lac_meta_settle(lacuna_train_options *o, lacuna_error *err);
 
 #endif

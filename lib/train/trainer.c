@@ -64,7 +64,8 @@ double lac_tally_flops(const lac_tally *s, const lac_params *ps)
     double body = 0, width = (double)ps->hp.heads * ps->hp.head_dim;
     for (size_t i = 0; i < ps->n; i++)
         if (ps->p[i].matrix) body += (double)ps->p[i].n;
-    return 6 * body * s->entries + 6 * (double)ps->hp.vocab * ps->hp.width * s->targets + 12 * width * ps->hp.layers * s->pairs;
+    return 6 * body * s->entries + 6 * (double)ps->hp.vocab * ps->hp.width * s->targets +
+           12 * width * ps->hp.layers * s->pairs;
 }
 
 static void sum_chunk(void *ctx, size_t item, size_t thread)
@@ -73,7 +74,8 @@ static void sum_chunk(void *ctx, size_t item, size_t thread)
     (void)thread;
     size_t all = lac_grad_size(t->ps), at = item * CHUNK, n = all - at < CHUNK ? all - at : CHUNK;
     for (size_t gap = 1; gap < t->lanes; gap *= 2)
-        for (size_t l = 0; l + gap < t->lanes; l += 2 * gap) t->opt.math.grad->add(t->lane[l].g + at, t->lane[l + gap].g + at, n);
+        for (size_t l = 0; l + gap < t->lanes; l += 2 * gap)
+            t->opt.math.grad->add(t->lane[l].g + at, t->lane[l + gap].g + at, n);
 }
 
 /* ---- what a lane does ---- */
@@ -148,8 +150,11 @@ static int check(const lac_trainer *t, const lac_corpus *c, lacuna_error *err)
 {
     size_t lanes = t->opt.lanes, batch = t->opt.batch, ranks = (size_t)t->dist.ranks;
     if (!lanes || (lanes & (lanes - 1)) || !batch || batch % lanes)
-        return lac_err(err, LACUNA_E_ARG, 0, "%zu lanes and a batch of %zu: lanes must be a power of two that divides the batch", lanes, batch);
-    if (lanes % ranks) return lac_err(err, LACUNA_E_ARG, 0, "%zu lanes cannot be shared out to %zu ranks", lanes, ranks);
+        return lac_err(err, LACUNA_E_ARG, 0,
+                       "%zu lanes and a batch of %zu: lanes must be a power of two that divides the batch", lanes,
+                       batch);
+    if (lanes % ranks)
+        return lac_err(err, LACUNA_E_ARG, 0, "%zu lanes cannot be shared out to %zu ranks", lanes, ranks);
     if (!lac_corpus_tokens(c)) return lac_err(err, LACUNA_E_ARG, 0, "there is no text to train on");
     return 0;
 }
@@ -157,7 +162,8 @@ static int check(const lac_trainer *t, const lac_corpus *c, lacuna_error *err)
 static int open_makers(const lac_trainer *t, lac_maker **maker, const lac_corpus *c, lacuna_error *err)
 {
     int r = 0;
-    for (unsigned i = 0; !r && i < lac_pool_threads(t->pool); i++) r = lac_maker_open(&maker[i], &t->opt.objective, c, t->tok, &t->mem, err);
+    for (unsigned i = 0; !r && i < lac_pool_threads(t->pool); i++)
+        r = lac_maker_open(&maker[i], &t->opt.objective, c, t->tok, &t->mem, err);
     return r;
 }
 
@@ -169,10 +175,14 @@ static void free_makers(const lac_trainer *t, lac_maker **maker)
 static int open_arrays(lac_trainer *t, lacuna_error *err)
 {
     lac_arena *a = &t->arena;
-    size_t total = t->ps->total, grad = lac_grad_size(t->ps), mod = lac_mod_size(t->ps), threads = lac_pool_threads(t->pool);
-    bool ok = (t->lane = lac_arena_array(a, t->lanes, sizeof *t->lane)) && (t->tape = lac_arena_array(a, threads, sizeof *t->tape)) &&
-              (t->maker = lac_arena_array(a, threads, sizeof *t->maker)) && (t->optim.w = lac_arena_array(a, total, sizeof(float))) &&
-              (t->optim.m = lac_arena_array(a, total, sizeof(float))) && (t->optim.v = lac_arena_array(a, total, sizeof(float)));
+    size_t total = t->ps->total, grad = lac_grad_size(t->ps), mod = lac_mod_size(t->ps),
+           threads = lac_pool_threads(t->pool);
+    bool ok = (t->lane = lac_arena_array(a, t->lanes, sizeof *t->lane)) &&
+              (t->tape = lac_arena_array(a, threads, sizeof *t->tape)) &&
+              (t->maker = lac_arena_array(a, threads, sizeof *t->maker)) &&
+              (t->optim.w = lac_arena_array(a, total, sizeof(float))) &&
+              (t->optim.m = lac_arena_array(a, total, sizeof(float))) &&
+              (t->optim.v = lac_arena_array(a, total, sizeof(float)));
     if (ok && t->opt.optim.ema > 0) ok = (t->optim.ema = lac_arena_array(a, total, sizeof(float))) != NULL;
     if (ok && t->opt.math.gemm->bf16) ok = (t->operand = lac_arena_array(a, total, sizeof *t->operand)) != NULL;
     if (ok && mod) ok = (t->mod = lac_arena_array(a, mod, sizeof(float))) != NULL;
@@ -183,8 +193,8 @@ static int open_arrays(lac_trainer *t, lacuna_error *err)
     return ok ? 0 : lac_nomem(err, "trainer");
 }
 
-int lac_trainer_open(lac_trainer *t, const lac_params *ps, const lac_corpus *c, const lac_tok *tok, const lac_trainer_options *opt,
-                     const lacuna_allocator *mem, lacuna_error *err)
+int lac_trainer_open(lac_trainer *t, const lac_params *ps, const lac_corpus *c, const lac_tok *tok,
+                     const lac_trainer_options *opt, const lacuna_allocator *mem, lacuna_error *err)
 {
     *t = (lac_trainer){.ps = ps, .tok = tok, .opt = *opt, .mem = *mem};
     t->arena.mem = &t->mem;
@@ -213,7 +223,8 @@ void lac_trainer_close(lac_trainer *t)
     if (t->maker) free_makers(t, t->maker);
     for (unsigned i = 0; t->tape && i < lac_pool_threads(t->pool); i++) lac_tape_free(t->tape[i]);
     for (size_t l = 0; t->lane && l < t->lanes; l++)
-        for (size_t i = 0; t->lane[l].example && i < t->per_lane; i++) lac_example_free(&t->lane[l].example[i], &t->mem);
+        for (size_t i = 0; t->lane[l].example && i < t->per_lane; i++)
+            lac_example_free(&t->lane[l].example[i], &t->mem);
     lac_optim_room_free(t->room);
     lac_pool_free(t->pool);
     lac_arena_free(&t->arena);
@@ -243,8 +254,9 @@ int lac_trainer_step(lac_trainer *t, lac_tally *sum, double *norm, lacuna_error 
     lac_dist_sum(&t->dist, g, n, t->scratch);
     double loss = lac_tally_loss(sum, &t->opt.objective);
     if (!isfinite(loss))
-        return lac_err(err, LACUNA_E_INTERNAL, t->optim.step, "step %llu: the loss is %g; a lower learning rate may help",
-                       (unsigned long long)t->optim.step, loss);
+        return lac_err(err, LACUNA_E_INTERNAL, t->optim.step,
+                       "step %llu: the loss is %g; a lower learning rate may help", (unsigned long long)t->optim.step,
+                       loss);
     lac_step_weights_back(&w, t->ps, g);
     return lac_optim_step(&t->optim, &t->opt.optim, t->ps, &t->opt.math, t->pool, t->room, g, norm, err);
 }

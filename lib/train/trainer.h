@@ -1,8 +1,8 @@
 /* A step of training: a batch of examples, cut into lanes.
  *
- * Step t trains on the examples t * batch and on.  Example b of a batch belongs to lane b % lanes; a lane runs its examples
- * one after the other on one thread and sums their gradients in an array of its own.  The lanes are then summed in a
- * fixed tree of pairs,
+ * Step t trains on the examples t * batch and on.  Example b of a batch belongs to lane b % lanes; a lane runs its
+ * examples one after the other on one thread and sums their gradients in an array of its own.  The lanes are then
+ * summed in a fixed tree of pairs,
  *
  *   ((0 + 1) + (2 + 3)) + ((4 + 5) + (6 + 7))
  *
@@ -59,13 +59,14 @@ typedef struct {
     lacuna_allocator mem;
 } lac_trainer;
 
-/* ps, c and tok must outlive it.  The weights and moments are zero.  ARG: sizes that do not fit together, no text in c. NOMEM, IO. */
-int lac_trainer_open(lac_trainer *t, const lac_params *ps, const lac_corpus *c, const lac_tok *tok, const lac_trainer_options *opt,
-                     const lacuna_allocator *mem, lacuna_error *err);
+/* ps, c and tok must outlive it, and t must stay where it is.  The weights and moments are zero.  ARG: sizes that do not
+ * fit together, no text in c.  NOMEM, IO. */
+int lac_trainer_open(lac_trainer *t, const lac_params *ps, const lac_corpus *c, const lac_tok *tok,
+                     const lac_trainer_options *opt, const lacuna_allocator *mem, lacuna_error *err);
 void lac_trainer_close(lac_trainer *t);
 
-/* Step t->optim.step.  *sum: of the whole batch; *norm: of the gradient, before clipping.  INTERNAL: the loss or the gradient is not
- * finite, and nothing has changed.  NOMEM. */
+/* Step t->optim.step.  *sum: of the whole batch; *norm: of the gradient, before clipping.  INTERNAL: the loss or the
+ * gradient is not finite, and nothing has changed.  NOMEM. */
 int lac_trainer_step(lac_trainer *t, lac_tally *sum, double *norm, lacuna_error *err);
 
 /* Loss over examples 0 to n - 1 of another corpus under another seed, with the average of the weights if there is one.
@@ -75,9 +76,9 @@ int lac_trainer_eval(lac_trainer *t, const lac_corpus *c, uint64_t seed, uint64_
 /* The loss that a tally stands for: sum over parts of coef * nll / norm. */
 double lac_tally_loss(const lac_tally *sum, const lac_objective *o);
 
-/* Floating-point operations of a step forward and backward, products of matrices only: 6 for every entry and weight of the
- * blocks, 6 for every target and weight of the output, and 12 E L for every pair of entries of which one sees the other
- * (two products of E multiplications forward, four backward; a multiplication and an addition are two). */
+/* Floating-point operations of a step forward and backward, products of matrices only: 6 for every entry and weight of
+ * the blocks, 6 for every target and weight of the output, and 12 E L for every pair of entries of which one sees the
+ * other (two products of E multiplications forward, four backward; a multiplication and an addition are two). */
 double lac_tally_flops(const lac_tally *sum, const lac_params *ps);
 
 #endif

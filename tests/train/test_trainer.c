@@ -67,7 +67,8 @@ static int set_up(void **state)
     (void)state;
     tiny_folder(folder);
     snprintf(config, sizeof config, "%s/net.json", folder);
-    write_text(config, "{\"dim\": 32, \"layers\": 2, \"heads\": 2, \"ff\": 64, \"vocab\": 8192, \"qk_norm\": true, \"context_length\": 64}");
+    write_text(config, "{\"dim\": 32, \"layers\": 2, \"heads\": 2, \"ff\": 64, \"vocab\": 8192, \"qk_norm\": true, "
+                       "\"context_length\": 64}");
     corpus = new_corpus(files, sizeof files / sizeof *files);
     return 0;
 }
@@ -82,8 +83,18 @@ static int tear_down(void **state)
 
 static lacuna_train_options options(const char *objective, uint32_t threads)
 {
-    return (lacuna_train_options){.size = LACUNA_TRAIN_INIT, .config = config, .objective = objective, .length = 48, .batch = 8, .lanes = 4, .warmup = 2,
-                                  .holes = 3, .seed = 5, .threads = threads, .ema = 0.9, .steps = 8};
+    return (lacuna_train_options){.size = LACUNA_TRAIN_INIT,
+                                  .config = config,
+                                  .objective = objective,
+                                  .length = 48,
+                                  .batch = 8,
+                                  .lanes = 4,
+                                  .warmup = 2,
+                                  .holes = 3,
+                                  .seed = 5,
+                                  .threads = threads,
+                                  .ema = 0.9,
+                                  .steps = 8};
 }
 
 static lacuna_trainer *open_run(const lacuna_train_options *o)
@@ -140,8 +151,8 @@ static void loss_falls(void **state)
         assert_int_equal(lacuna_train_eval(t, corpus, 16, &before, &err), 0);
         run_to(t, 12, loss);
         assert_int_equal(lacuna_train_eval(t, corpus, 16, &after, &err), 0);
-        CHECK(after.loss < 0.95 * before.loss && after.bits_per_byte < before.bits_per_byte, "%s: loss %.3f became %.3f", objectives[k], before.loss,
-              after.loss);
+        CHECK(after.loss < 0.95 * before.loss && after.bits_per_byte < before.bits_per_byte,
+              "%s: loss %.3f became %.3f", objectives[k], before.loss, after.loss);
         assert_int_equal(lacuna_train_step(t, &rep, &err), 0);
         lacuna_train_free(t);
     }
@@ -159,12 +170,17 @@ static void report_counts(void **state)
     assert_int_equal(rep.examples, 8);
     assert_true(rep.entries > 0 && rep.entries <= 8 * 48);
     assert_true(rep.targets > 0 && rep.targets <= rep.entries);
-    CHECK(fabs(rep.loss - rep.part[0]) < 1e-9 && isnan(rep.part[1]) && isnan(rep.part[2]), "loss %g, parts %g %g", rep.loss, rep.part[0], rep.part[1]);
-    CHECK(rep.bits_per_byte > 1 && rep.bits_per_byte < 13, "%g bits a byte of a network that knows nothing", rep.bits_per_byte);
+    CHECK(fabs(rep.loss - rep.part[0]) < 1e-9 && isnan(rep.part[1]) && isnan(rep.part[2]), "loss %g, parts %g %g",
+          rep.loss, rep.part[0], rep.part[1]);
+    CHECK(rep.bits_per_byte > 1 && rep.bits_per_byte < 13, "%g bits a byte of a network that knows nothing",
+          rep.bits_per_byte);
     assert_true(rep.rate == 0.5 && rep.grad_norm > 0);
     /* the blocks have 2 (3 E^2 + E^2 + 2 F E + E F) weights; all rows see between 1 and 48 entries */
-    double body = 2 * (4 * 32 * 32 + 3 * 32 * 64), low = 6 * body * (double)rep.entries + 6.0 * 8192 * 32 * (double)rep.targets;
-    CHECK(rep.flops >= low + 12 * 32 * 2 * (double)rep.entries && rep.flops <= low + 12 * 32 * 2 * 48 * (double)rep.entries, "%g flops", rep.flops);
+    double body = 2 * (4 * 32 * 32 + 3 * 32 * 64),
+           low = 6 * body * (double)rep.entries + 6.0 * 8192 * 32 * (double)rep.targets;
+    CHECK(rep.flops >= low + 12 * 32 * 2 * (double)rep.entries &&
+              rep.flops <= low + 12 * 32 * 2 * 48 * (double)rep.entries,
+          "%g flops", rep.flops);
     lacuna_train_free(t);
 }
 
@@ -291,7 +307,8 @@ static void step_and_eval_agree(void **state)
     assert_int_equal(lac_config_load(&cfg, config, &err), 0);
     cfg.hp.mask = (uint32_t)lac_tok_find(tok, "<mask>");
     assert_int_equal(lac_params_open(&ps, &cfg.hp, 0, 0, &mem, &err), 0);
-    lac_trainer_options o = {.seed = 9, .batch = 8, .threads = 1, .math = {lac_kern_pick(NULL), lac_grad_pick(NULL), lac_gemm_pick("ref")}};
+    lac_trainer_options o = {
+        .seed = 9, .batch = 8, .threads = 1, .math = {lac_kern_pick(NULL), lac_grad_pick(NULL), lac_gemm_pick("ref")}};
     lac_objective_default(&o.objective, LAC_INFILL);
     o.objective.length = 48;
     o.objective.mask = (int32_t)cfg.hp.mask;
@@ -310,8 +327,8 @@ static void step_and_eval_agree(void **state)
         assert_int_equal(lac_trainer_step(&t, &b, &norms[k], &err), 0);
         assert_memory_equal(&a, &b, sizeof a);
         losses[k] = lac_tally_loss(&b, &o.objective);
-        CHECK(fabs(losses[k] - losses[0]) < 1e-6 * losses[0] && fabs(norms[k] - norms[0]) < 1e-5 * norms[0], "%zu lanes: loss %.9g, norm %.9g; one: %.9g, %.9g",
-              o.lanes, losses[k], norms[k], losses[0], norms[0]);
+        CHECK(fabs(losses[k] - losses[0]) < 1e-6 * losses[0] && fabs(norms[k] - norms[0]) < 1e-5 * norms[0],
+              "%zu lanes: loss %.9g, norm %.9g; one: %.9g, %.9g", o.lanes, losses[k], norms[k], losses[0], norms[0]);
         lac_trainer_close(&t);
     }
     lac_params_free(&ps);
@@ -372,16 +389,19 @@ static void the_model_infills(void **state)
         assert_string_equal(lacuna_model_get_info(m)->name, "mine");
         assert_string_equal(lacuna_model_get_info(m)->license, "MIT");
         assert_int_equal(lacuna_session_open(&s, m, NULL, &err), 0);
-        int r = lacuna_infill(s, text, sizeof text - 1, &hole, 1, &(lacuna_infill_options){.size = LACUNA_INFILL_INIT, .tag = "c"}, &err);
+        int r = lacuna_infill(s, text, sizeof text - 1, &hole, 1,
+                              &(lacuna_infill_options){.size = LACUNA_INFILL_INIT, .tag = "c"}, &err);
         while (r >= 0 && (r = lacuna_step(s, &ev, &err)) > 0);
         CHECK(r == 0, "%s", err.msg);
         logprob[k] = lacuna_get_stats(s).logprob;
         lacuna_session_free(s);
         lacuna_model_free(m);
     }
-    CHECK(fabs(logprob[0] - logprob[2]) < 0.5 && fabs(logprob[1] - logprob[2]) < 0.5, "%g %g %g", logprob[0], logprob[1], logprob[2]);
+    CHECK(fabs(logprob[0] - logprob[2]) < 0.5 && fabs(logprob[1] - logprob[2]) < 0.5, "%g %g %g", logprob[0],
+          logprob[1], logprob[2]);
     struct stat st;
-    CHECK(stat(in_folder("m.gguf.tmp.safetensors"), &st) && stat(in_folder("m.gguf.tmp.json"), &st), "temporary files are left");
+    CHECK(stat(in_folder("m.gguf.tmp.safetensors"), &st) && stat(in_folder("m.gguf.tmp.json"), &st),
+          "temporary files are left");
     assert_int_equal(lacuna_train_export(t, in_folder("m.gguf"), "q4", NULL, NULL, &err), LACUNA_E_ARG);
     assert_int_equal(lacuna_train_export(t, in_folder("no/such/m.gguf"), NULL, NULL, NULL, &err), LACUNA_E_IO);
     assert_int_equal(lacuna_train_save(t, in_folder("no/such/state"), &err), LACUNA_E_IO);
@@ -472,7 +492,8 @@ static void what_makes_no_sense_is_refused(void **state)
     REFUSE(LACUNA_E_FORMAT, o.config = TOKENIZER);
     write_text(in_folder("small.json"), "{\"dim\": 32, \"layers\": 2, \"heads\": 2, \"ff\": 64, \"vocab\": 8000}");
     REFUSE(LACUNA_E_ARG, o.config = in_folder("small.json"));
-    write_text(in_folder("mask.json"), "{\"dim\": 32, \"layers\": 2, \"heads\": 2, \"ff\": 64, \"vocab\": 8192, \"mask_index\": 7}");
+    write_text(in_folder("mask.json"),
+               "{\"dim\": 32, \"layers\": 2, \"heads\": 2, \"ff\": 64, \"vocab\": 8192, \"mask_index\": 7}");
     REFUSE(LACUNA_E_ARG, o.config = in_folder("mask.json"));
     lacuna_train_options o = options("infill", 1);
     refuse(LACUNA_E_ARG, &o, empty);
@@ -511,7 +532,8 @@ static void states_that_do_not_fit_are_refused(void **state)
     more.steps = 77;
     CHECK(lacuna_train_open(&t, c, &more, &err) == 0, "%s", err.msg);
     const lacuna_train_options *is = lacuna_train_get_options(t);
-    assert_true(is->lr == 0.5 && is->steps == 77 && is->batch == 8 && is->length == 48 && is->seed == 5 && is->ema == 0.9);
+    assert_true(is->lr == 0.5 && is->steps == 77 && is->batch == 8 && is->length == 48 && is->seed == 5 &&
+                is->ema == 0.9);
     lacuna_train_free(t);
     lacuna_corpus_free(c);
     /* cut short, anywhere */
@@ -540,7 +562,8 @@ static void out_of_memory(void **state)
         r = lacuna_train_open(&t, corpus, &o, &err);
         CHECK(r == 0 || (r == LACUNA_E_NOMEM && !t), "call %zu: %d %s", k, r, r ? err.msg : "");
         if (!r) lacuna_train_free(t);
-        CHECK(h.live == 0 && h.blocks == 0 && h.wrong == 0, "call %zu: %zu bytes are left, %zu wrong sizes", k, h.live, h.wrong);
+        CHECK(h.live == 0 && h.blocks == 0 && h.wrong == 0, "call %zu: %zu bytes are left, %zu wrong sizes", k, h.live,
+              h.wrong);
         CHECK(k < 500, "it never ends");
     }
 }
