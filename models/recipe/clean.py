@@ -122,7 +122,7 @@ def clean(raw, kind, path):
     try: text = raw.decode('utf-8')
     except UnicodeDecodeError: return None
     text = text.lstrip('\ufeff').replace('\r\n', '\n').replace('\r', '\n').replace('\f', '')
-    if not notice_permits(text[:3000]): return None
+    if not notice_permits(text[:6000]): return None
     if kind != 'prose' and GENERATED.search(text[:1500]): return None
     if kind == 'c' and CPLUSPLUS.search(text): return None
     if kind == 'prose': text = plain_prose(text, path)

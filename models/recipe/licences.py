@@ -6,8 +6,8 @@ so in every part.  This is a filter, not a legal review.
 import fnmatch
 import re
 
-COPYLEFT_NAME = re.compile(r'GPL|MPL|Mozilla|CDDL|\bEPL|\bCPL|FDL|CC-BY-?(SA|NC|ND)|CC-(SA|NC)|Artistic|\bOSL|EUPL|'
-                           r'QPL|SSPL|BUSL|AFL|non-?free|non-?commercial|proprietary', re.I)
+NOT_PERMISSIVE = re.compile(r'GPL|MPL|Mozilla|CDDL|\bEPL|\bCPL|FDL|CC-BY-?(SA|NC|ND)|CC-(SA|NC)|Artistic|\bOSL|EUPL|'
+                            r'QPL|SSPL|BUSL|AFL|non-?free|non-?commercial|proprietary|^other$|^unknown$', re.I)
 NOTICE = re.compile(r'GNU (Lesser |Library |Affero )?General Public|\bA?L?GPL-?v?[23]|SPDX-License-Identifier:[^\n]*GPL|'
                     r'CC[- ]BY[- ](SA|NC|ND)|Mozilla Public|MPL-?[12]|Common Development and Distribution|'
                     r'Eclipse Public|All rights reserved\.? *(Confidential|Proprietary)', re.I)
@@ -15,8 +15,8 @@ SPDX = re.compile(r'SPDX-License-Identifier:\s*\(?([^\n]*)', re.I)
 
 
 def permissive(expression):
-    """Whether one of the alternatives of a licence expression has no copyleft part."""
-    return any(not COPYLEFT_NAME.search(x) for x in re.split(r'\s+or\s+|\|', expression, flags=re.I))
+    """Whether one of the alternatives of a licence expression has no part that is copyleft, not free, or unknown."""
+    return any(not NOT_PERMISSIVE.search(x) for x in re.split(r'\s+or\s+|\|', expression, flags=re.I))
 
 
 def notice_permits(head):
