@@ -287,85 +287,101 @@ static void eval_disturbs_nothing(void **state)
     lacuna_train_free(t);
 }
 
+/* A trainer with its surroundings, from the inside. */
+typedef struct {
+    lacuna_allocator mem;
+    char *blob;
+    lac_tok *tok;
+    lac_corpus *c;
+    lac_params ps;
+    lac_trainer_options o;
+} bench;
+
+static void open_bench(bench *b)
+{
+    lacuna_error err;
+    lac_config cfg;
+    size_t size, len;
+    char *text = read_file("lib/net/net.c", &len);
+    *b = (bench){.mem = lac_mem_system_or((lacuna_allocator){0}), .blob = read_file(TOKENIZER, &size)};
+    CHECK(lac_tok_open(&b->tok, b->blob, size, TOKENIZER, &b->mem, &err) == 0, "%s", err.msg);
+    assert_int_equal(lac_corpus_open(&b->c, b->tok, &b->mem, &err), 0);
+    assert_int_equal(lac_corpus_add_text(b->c, text, len, -1, &err), 0);
+    free(text);
+    assert_int_equal(lac_config_load(&cfg, config, &err), 0);
+    cfg.hp.mask = (uint32_t)lac_tok_find(b->tok, "<mask>");
+    assert_int_equal(lac_params_open(&b->ps, &cfg.hp, 0, 0, &b->mem, &err), 0);
+    b->o = (lac_trainer_options){.seed = 9, .batch = 8, .lanes = 4, .threads = 1};
+    b->o.math = (lac_math){lac_kern_pick(NULL), lac_grad_pick(NULL), lac_gemm_pick("ref")};
+    lac_objective_default(&b->o.objective, LAC_INFILL);
+    b->o.objective.length = 48;
+    b->o.objective.mask = (int32_t)cfg.hp.mask;
+    b->o.objective.eom = lac_tok_find(b->tok, "<eom>");
+    b->o.objective.bos = lac_tok_find(b->tok, "<bos>");
+    b->o.objective.pad = lac_tok_find(b->tok, "<pad>");
+    lac_optim_default(&b->o.optim);
+}
+
+static void close_bench(bench *b)
+{
+    lac_params_free(&b->ps);
+    lac_corpus_free(b->c);
+    lac_tok_free(b->tok);
+    free(b->blob);
+}
+
 /* A step's loss is that of evaluating the same examples; the lanes are a matter of rounding alone. */
 static void step_and_eval_agree(void **state)
 {
     (void)state;
-    lacuna_allocator mem = lac_mem_system_or((lacuna_allocator){0});
-    lacuna_error err;
-    size_t size;
-    char *blob = read_file(TOKENIZER, &size), *text = read_file("lib/net/net.c", &size);
-    free(blob);
-    blob = read_file(TOKENIZER, &size);
-    lac_tok *tok;
-    lac_corpus *c;
-    CHECK(lac_tok_open(&tok, blob, size, TOKENIZER, &mem, &err) == 0, "%s", err.msg);
-    assert_int_equal(lac_corpus_open(&c, tok, &mem, &err), 0);
-    assert_int_equal(lac_corpus_add_text(c, text, strlen(text), -1, &err), 0);
-    lac_config cfg;
-    lac_params ps;
-    assert_int_equal(lac_config_load(&cfg, config, &err), 0);
-    cfg.hp.mask = (uint32_t)lac_tok_find(tok, "<mask>");
-    assert_int_equal(lac_params_open(&ps, &cfg.hp, 0, 0, &mem, &err), 0);
-    lac_trainer_options o = {
-        .seed = 9, .batch = 8, .threads = 1, .math = {lac_kern_pick(NULL), lac_grad_pick(NULL), lac_gemm_pick("ref")}};
-    lac_objective_default(&o.objective, LAC_INFILL);
-    o.objective.length = 48;
-    o.objective.mask = (int32_t)cfg.hp.mask;
-    o.objective.eom = lac_tok_find(tok, "<eom>");
-    o.objective.bos = lac_tok_find(tok, "<bos>");
-    o.objective.pad = lac_tok_find(tok, "<pad>");
-    lac_optim_default(&o.optim);
-    double norms[4], losses[4];
+    bench b;
+    double norm[4], loss[4];
+    open_bench(&b);
     for (int k = 0; k < 4; k++) {
         lac_trainer t;
-        lac_tally a, b;
-        o.lanes = (size_t)1 << k;
-        CHECK(lac_trainer_open(&t, &ps, c, tok, &o, &mem, &err) == 0, "%s", err.msg);
-        lac_params_init(&ps, 1, t.optim.w);
-        assert_int_equal(lac_trainer_eval(&t, c, 9, 8, &a, &err), 0);
-        assert_int_equal(lac_trainer_step(&t, &b, &norms[k], &err), 0);
-        assert_memory_equal(&a, &b, sizeof a);
-        losses[k] = lac_tally_loss(&b, &o.objective);
-        CHECK(fabs(losses[k] - losses[0]) < 1e-6 * losses[0] && fabs(norms[k] - norms[0]) < 1e-5 * norms[0],
-              "%zu lanes: loss %.9g, norm %.9g; one: %.9g, %.9g", o.lanes, losses[k], norms[k], losses[0], norms[0]);
+        lac_tally eval, step;
+        lacuna_error err;
+        b.o.lanes = (size_t)1 << k;
+        CHECK(lac_trainer_open(&t, &b.ps, b.c, b.tok, &b.o, &b.mem, &err) == 0, "%s", err.msg);
+        lac_params_init(&b.ps, 1, t.optim.w);
+        assert_int_equal(lac_trainer_eval(&t, b.c, b.o.seed, b.o.batch, &eval, &err), 0);
+        assert_int_equal(lac_trainer_step(&t, &step, &norm[k], &err), 0);
+        assert_memory_equal(&eval, &step, sizeof eval);
+        loss[k] = lac_tally_loss(&step, &b.o.objective);
+        CHECK(fabs(loss[k] - loss[0]) < 1e-6 * loss[0] && fabs(norm[k] - norm[0]) < 1e-5 * norm[0],
+              "%zu lanes: loss %.9g, norm %.9g; one: %.9g, %.9g", b.o.lanes, loss[k], norm[k], loss[0], norm[0]);
         lac_trainer_close(&t);
     }
-    lac_params_free(&ps);
-    lac_corpus_free(c);
-    lac_tok_free(tok);
-    free(blob);
-    free(text);
+    close_bench(&b);
 }
 
 static void a_loss_that_is_not_finite_changes_nothing(void **state)
 {
     (void)state;
-    lacuna_train_options o = options("ar", 1);
-    o.lr = o.lr_muon = 1e5;
-    o.ema = 0;
-    o.clip = -1;
-    o.warmup = 1;
-    o.steps = 0;
-    lacuna_train_report rep;
+    bench b;
+    lac_trainer t;
+    lac_tally sum;
     lacuna_error err;
-    lacuna_trainer *t = open_run(&o);
-    int r = 1;
-    for (int i = 0; i < 60 && r == 1; i++) {
-        r = lacuna_train_step(t, &rep, &err);
-        if (r == 1) export(t, "a.safetensors");
-    }
-    if (r == 1) { /* the arithmetic has held out: nothing to see */
-        lacuna_train_free(t);
-        return;
-    }
-    assert_int_equal(r, LACUNA_E_INTERNAL);
-    uint64_t step = rep.step;
-    lacuna_train_get_report(t, &rep);
-    assert_int_equal(rep.step, step);
-    export(t, "b.safetensors");
-    same_file(in_folder("a.safetensors"), in_folder("b.safetensors"));
-    lacuna_train_free(t);
+    double norm;
+    open_bench(&b);
+    CHECK(lac_trainer_open(&t, &b.ps, b.c, b.tok, &b.o, &b.mem, &err) == 0, "%s", err.msg);
+    lac_params_init(&b.ps, 1, t.optim.w);
+    assert_int_equal(lac_trainer_step(&t, &sum, &norm, &err), 0);
+    size_t size = b.ps.total * sizeof(float);
+    float *w = malloc(2 * size), good = t.optim.w[b.ps.norm];
+    assert_non_null(w);
+    t.optim.w[b.ps.norm] = INFINITY;
+    memcpy(w, t.optim.w, size);
+    memcpy(w + b.ps.total, t.optim.m, size);
+    assert_int_equal(lac_trainer_step(&t, &sum, &norm, &err), LACUNA_E_INTERNAL);
+    assert_int_equal(t.optim.step, 1);
+    assert_memory_equal(w, t.optim.w, size);
+    assert_memory_equal(w + b.ps.total, t.optim.m, size);
+    t.optim.w[b.ps.norm] = good;
+    assert_int_equal(lac_trainer_step(&t, &sum, &norm, &err), 0);
+    free(w);
+    lac_trainer_close(&t);
+    close_bench(&b);
 }
 
 static void the_model_infills(void **state)
@@ -405,6 +421,55 @@ static void the_model_infills(void **state)
     assert_int_equal(lacuna_train_export(t, in_folder("m.gguf"), "q4", NULL, NULL, &err), LACUNA_E_ARG);
     assert_int_equal(lacuna_train_export(t, in_folder("no/such/m.gguf"), NULL, NULL, NULL, &err), LACUNA_E_IO);
     assert_int_equal(lacuna_train_save(t, in_folder("no/such/state"), &err), LACUNA_E_IO);
+    lacuna_train_free(t);
+}
+
+/* The published architecture: adaLN is trained, and folded when a model is written. */
+static void official_too(void **state)
+{
+    (void)state;
+    double loss[8], again[8];
+    lacuna_error err;
+    lacuna_model *m;
+    lacuna_train_options o = options("eso-b", 1);
+    write_text(in_folder("official.json"), "{\"hidden_size\": 32, \"n_blocks\": 2, \"n_heads\": 2, \"cond_dim\": 16, \"vocab_size\": 8192, "
+                                           "\"length\": 64, \"mlp_ratio\": 3}");
+    o.config = in_folder("official.json");
+    lacuna_trainer *t = open_run(&o);
+    run_to(t, 4, loss);
+    assert_int_equal(lacuna_train_save(t, in_folder("o.state"), &err), 0);
+    run_to(t, 8, loss);
+    export(t, "a.safetensors");
+    CHECK(lacuna_train_export(t, in_folder("o.gguf"), "f32", NULL, NULL, &err) == 0, "%s", err.msg);
+    lacuna_train_free(t);
+    t = open_run(&(lacuna_train_options){.size = LACUNA_TRAIN_INIT, .resume = in_folder("o.state")});
+    run_to(t, 8, again);
+    export(t, "b.safetensors");
+    same_file(in_folder("a.safetensors"), in_folder("b.safetensors"));
+    assert_memory_equal(loss + 4, again + 4, 4 * sizeof *loss);
+    lacuna_train_free(t);
+    CHECK(lacuna_model_open(&m, in_folder("o.gguf"), NULL, &err) == 0, "%s", err.msg);
+    assert_string_equal(lacuna_model_get_info(m)->variant, "official");
+    o.config = NULL;
+    o.base = m;
+    assert_int_equal(lacuna_train_open(&t, corpus, &o, &err), LACUNA_E_ARG); /* folded: it cannot be unfolded */
+    lacuna_model_free(m);
+}
+
+static void grammars_belong_to_a_run(void **state)
+{
+    (void)state;
+    lacuna_error err;
+    lacuna_train_options o = options("infill", 1);
+    o.grammars = folder; /* none is there */
+    lacuna_trainer *t = open_run(&o);
+    assert_int_equal(lacuna_train_save(t, in_folder("g.state"), &err), 0);
+    lacuna_train_free(t);
+    t = open_run(&(lacuna_train_options){.size = LACUNA_TRAIN_INIT, .resume = in_folder("g.state")});
+    assert_string_equal(lacuna_train_get_options(t)->grammars, folder);
+    lacuna_train_free(t);
+    t = open_run(&(lacuna_train_options){.size = LACUNA_TRAIN_INIT, .resume = in_folder("g.state"), .grammars = "/nowhere"});
+    assert_string_equal(lacuna_train_get_options(t)->grammars, "/nowhere");
     lacuna_train_free(t);
 }
 
@@ -596,6 +661,8 @@ int main(void)
         cmocka_unit_test(eval_disturbs_nothing),
         cmocka_unit_test(step_and_eval_agree),
         cmocka_unit_test(a_loss_that_is_not_finite_changes_nothing),
+        cmocka_unit_test(official_too),
+        cmocka_unit_test(grammars_belong_to_a_run),
         cmocka_unit_test(the_model_infills),
         cmocka_unit_test(fine_tuning),
         cmocka_unit_test(what_makes_no_sense_is_refused),
