@@ -365,9 +365,11 @@ static int open_trainer(job *j)
         long n = sysconf(_SC_NPROCESSORS_ONLN);
         to->threads = n > 1 ? (uint32_t)n : 1;
     }
-    if (to->base) { /* gentle steps: what is known shall not be forgotten */
-        if (to->lr == 0) to->lr = 3e-4;
-        if (to->lr_muon == 0) to->lr_muon = 2e-3;
+    /* Gentle steps, that what is known be not forgotten.  On this project's code, after 50 steps of 8 examples, held-out bits
+     * a byte went from 2.097 to 1.982 with 3e-4 and 2e-3, 1.937 with these, 1.916 with 1.5e-3 and 1e-2, 1.951 with the usual. */
+    if (to->base) {
+        if (to->lr == 0) to->lr = 1e-3;
+        if (to->lr_muon == 0) to->lr_muon = 6e-3;
         if (!to->warmup) to->warmup = 10;
         if (!to->steps && !j->o->minutes) j->o->minutes = 5;
     }
@@ -499,9 +501,9 @@ int cmd_train(int argc, char **argv)
         OPT_NUM("batch", 0, ARG_U32, &to->batch, "N", 1, 1048576, "examples a step (default 16)"),
         OPT_NUM("lanes", 0, ARG_U32, &to->lanes, "N", 1, 4096,
                 "sums of gradients kept apart: threads and ranks at most (default 4)"),
-        OPT_NUM("lr", 0, ARG_REAL, &to->lr, "R", 0, 1e6, "learning rate of AdamW (default 0.003, with --base 0.0003)"),
+        OPT_NUM("lr", 0, ARG_REAL, &to->lr, "R", 0, 1e6, "learning rate of AdamW (default 0.003, with --base 0.001)"),
         OPT_NUM("lr-muon", 0, ARG_REAL, &to->lr_muon, "R", 0, 1e6,
-                "of Muon (default 0.02, with --base 0.002; 0: AdamW for all)"),
+                "of Muon (default 0.02, with --base 0.006; 0: AdamW for all)"),
         OPT_NUM("decay", 0, ARG_REAL, &to->decay, "D", 0, 1e6, "weight decay (default 0.01)"),
         OPT_NUM("clip", 0, ARG_REAL, &to->clip, "C", 0, 1e30, "largest norm of the gradient (default 1; 0: any)"),
         OPT_NUM("ema", 0, ARG_REAL, &to->ema, "D", 0, 1,
