@@ -20,9 +20,9 @@ typedef struct {
     const char *name;
     bool bf16; /* operands are uint16_t: the upper half of a float; else float */
 
-    /* C = op(A) op(B), or C += with `add`.  C [m, n] float, row stride ldc.  A is [m, k] with row stride lda, or with ta
-     * [k, m]; B is [k, n] with row stride ldb, or with tb [n, k].  Strides count elements.  No alignment is asked for.
-     * C overlaps neither A nor B.  k == 0 gives zero (or leaves C, with add). */
+    /* C = op(A) op(B), or C += with `add`.  C [m, n] float, row stride ldc.  A is [m, k] with row stride lda, or with
+     * ta [k, m]; B is [k, n] with row stride ldb, or with tb [n, k].  Strides count elements.  No alignment is asked
+     * for.  C overlaps neither A nor B.  k == 0 gives zero (or leaves C, with add). */
     void (*run)(bool ta, bool tb, size_t m, size_t n, size_t k, const void *A, size_t lda, const void *B, size_t ldb,
                 bool add, float *C, size_t ldc);
 } lac_gemm;
