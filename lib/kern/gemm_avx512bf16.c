@@ -116,11 +116,10 @@ static void pack_columns(uint16_t *panel, const uint16_t *src, size_t ld, size_t
 
 /* ---- the product of a block ---- */
 
-/* Rows of A for tiles: row i at a + i * row, its pairs `pair` elements apart. */
+/* Rows of A for tiles: k elements of row i, a + i * row on, their pairs `pair` elements apart. */
 typedef struct {
     const uint16_t *a;
-    size_t row, pair;
-    size_t k; /* odd only where pairs are next to each other */
+    size_t row, pair, k;
 } rows;
 
 /* A pair in every lane; of the last of an odd k only its first half is there. */
@@ -190,7 +189,7 @@ static void block(bool ta, bool tb, size_t m, size_t n, size_t k, const uint16_t
         if (ta) {
             size_t width = ((tall + 31) / 32 | 1) * 32; /* odd: the steps of a tile meet half the sets of L1 */
             pack_rows(turned, width, A + i, lda, k, tall);
-            r = (rows){turned, 2, 2 * width, k + k % 2};
+            r = (rows){turned, 2, 2 * width, k};
         }
         for (size_t j = 0; j < n; j += WIDE)
             strip(r, tall, panels + j * KC, add, C + i * ldc + j, ldc, least(n - j, WIDE));
