@@ -138,8 +138,9 @@ LACUNA_API int lacuna_train_eval(lacuna_trainer *t, const lacuna_corpus *held_ou
 /* Everything a run needs to go on, atomically.  Rank 0 writes.  IO, NOMEM. */
 LACUNA_API int lacuna_train_save(lacuna_trainer *t, const char *path, lacuna_error *err);
 
-/* The weights (their average if there is one) as a model file with the corpus's tokenizer; type "f32", "bf16", "q8_0".
- * A path that ends in .safetensors gets a checkpoint for `lacuna convert` instead.  IO, ARG, NOMEM. */
+/* The weights (their average if there is one) as a model file with the corpus's tokenizer; type "f32", "bf16", "q8_0";
+ * NULL: "q8_0".  name: NULL: that of the file; license: an SPDX expression, or NULL.  A path that ends in .safetensors
+ * gets a checkpoint for `lacuna convert` instead.  IO, ARG, NOMEM. */
 LACUNA_API int lacuna_train_export(lacuna_trainer *t, const char *path, const char *type, const char *name,
                                    const char *license, lacuna_error *err);
 

@@ -549,7 +549,10 @@ static int export_model(lacuna_trainer *t, const char *path, lac_type type, cons
                         lacuna_error *err)
 {
     size_t n = strlen(path);
+    char base[96], *dot;
     lac_buf st = {.mem = &t->mem}, config = {.mem = &t->mem};
+    lac_say_base(base, sizeof base, path);
+    if ((dot = strrchr(base, '.')) && dot > base) *dot = 0;
     lac_buf_add(&st, path, n);
     lac_buf_add(&st, ".tmp.safetensors", 17);
     lac_buf_add(&config, path, n);
@@ -559,7 +562,7 @@ static int export_model(lacuna_trainer *t, const char *path, lac_type type, cons
     if (!r) r = save_network(t, config.data, err);
     if (!r)
         r = lac_convert(st.data, config.data, path, type, t->c->blob.bytes, t->c->blob.len, lac_tok_vocab(t->c->tok),
-                        lac_tok_find(t->c->tok, "<mask>"), name, license, &t->mem, err);
+                        lac_tok_find(t->c->tok, "<mask>"), name ? name : base, license, &t->mem, err);
     if (!st.failed) remove(st.data);
     if (!config.failed) remove(config.data);
     lac_buf_free(&st);

@@ -450,6 +450,7 @@ static void official_too(void **state)
     lacuna_train_free(t);
     CHECK(lacuna_model_open(&m, in_folder("o.gguf"), NULL, &err) == 0, "%s", err.msg);
     assert_string_equal(lacuna_model_get_info(m)->variant, "official");
+    assert_string_equal(lacuna_model_get_info(m)->name, "o"); /* of the file */
     o.config = NULL;
     o.base = m;
     assert_int_equal(lacuna_train_open(&t, corpus, &o, &err), LACUNA_E_ARG); /* folded: it cannot be unfolded */
