@@ -99,7 +99,8 @@ const char *lang_guess(const lacuna_model_info *info, const char *path, const ch
     static const char *const py[] = {"py", "pyi", "pyw", NULL};
     static const char *const c[] = {"c", "h", "cc", "cpp", "cxx", "hpp", "hh", "hxx", "js", "mjs", "cjs", "jsx", "ts", "tsx",
                                     "go", "rs", "java", "cs", "kt", "swift", "php", "m", "mm", NULL};
-    const char *end = ending(path);
+    const char *end = ending(path), *own = end ? known(info, end) : NULL; /* a model may tell more kinds apart than the default one */
+    if (own) return own;
     const char *name = !end ? by_content(text, len) : one_of(end, py) ? "py" : one_of(end, c) ? "c" : "prose";
     return name ? known(info, name) : NULL;
 }

@@ -1,7 +1,7 @@
 /* Steps of training of two networks, on one thread and on two: entries a second, FLOP/s as lacuna_train_report counts
  * them, and their ratio to the peak, which is the best of a few large products with hot operands, run on as many
- * threads at once just before.  Prints TSV; the best of a few timings, for the machine may be shared; the last column
- * is the same ratio by processor time, which a busy machine disturbs less.  (Run it from the top of the tree.) */
+ * threads at once just before.  Prints TSV; the best of a few timings, for the machine may be shared.  (Run it from the
+ * top of the tree.) */
 #include <cblas.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,28 +13,19 @@
 #include "kern/gemm.h"
 #include "lacuna_train.h"
 
-typedef struct { double wall, cpu; } rate; /* a second of the clock, and of the processor with all threads busy */
-
-static double clock_of(clockid_t id)
+static double now(void)
 {
     struct timespec t;
-    clock_gettime(id, &t);
+    clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static double now(void) { return clock_of(CLOCK_MONOTONIC); }
-
-typedef struct { double wall, cpu; } start;
-
-static start begin_now(void) { return (start){now(), clock_of(CLOCK_PROCESS_CPUTIME_ID)}; }
-
-/* Keep the better rates of doing n since s; 1 when the clock's was better. */
-static int better(rate *best, const start *s, double n, double threads)
+/* Keep the better rate of doing n since then; 1 when this was better. */
+static int better(double *best, double since, double n)
 {
-    double wall = n / (now() - s->wall), cpu = n * threads / (clock_of(CLOCK_PROCESS_CPUTIME_ID) - s->cpu);
-    if (cpu > best->cpu) best->cpu = cpu;
-    if (wall <= best->wall) return 0;
-    best->wall = wall;
+    double rate = n / (now() - since);
+    if (rate <= *best) return 0;
+    *best = rate;
     return 1;
 }
 
@@ -57,20 +48,19 @@ static void multiply(void *ctx, size_t item, size_t thread)
         p->gemm->run(false, true, p->n, p->n, p->n, p->a[item], p->n, p->b[item], p->n, false, p->c[item], p->n);
 }
 
-static rate peak(const lac_gemm *gemm, lac_pool *pool, size_t threads)
+static double peak(const lac_gemm *gemm, lac_pool *pool, size_t threads)
 {
     static const size_t sides[] = {512, 768, 1024};
-    rate best = {0, 0};
+    double best = 0;
     for (size_t s = 0; s < sizeof sides / sizeof *sides; s++) {
         product p = {.gemm = gemm, .n = sides[s]};
         size_t size = p.n * p.n * sizeof(float);
         for (size_t t = 0; t < threads; t++)
             if (!(p.a[t] = calloc(1, size)) || !(p.b[t] = calloc(1, size)) || !(p.c[t] = calloc(1, size))) return best;
         for (double begin = now(); now() - begin < 0.5;) {
-            start t0 = begin_now();
+            double since = now();
             lac_pool_run(pool, multiply, &p, threads);
-            better(&best, &t0, 2.0 * ROUNDS * (double)threads * (double)p.n * (double)p.n * (double)p.n,
-                   (double)threads);
+            better(&best, since, 2.0 * ROUNDS * (double)threads * (double)p.n * (double)p.n * (double)p.n);
         }
         for (size_t t = 0; t < threads; t++) free(p.a[t]), free(p.b[t]), free(p.c[t]);
     }
@@ -85,31 +75,27 @@ static const struct {
             {"12x512", "{\"dim\":512,\"layers\":12,\"heads\":8,\"ff\":1408,\"vocab\":8192,\"qk_norm\":true}"}};
 
 static int bench(const lacuna_corpus *c, size_t net, const char *config, const char *precision, uint32_t threads,
-                 rate top)
+                 double top)
 {
     lacuna_train_options o = {.size = LACUNA_TRAIN_INIT,
                               .config = config,
-                              .batch = 8,
-                              .lanes = 2,
                               .threads = threads,
                               .precision = precision};
     lacuna_train_report rep;
     lacuna_error err;
     lacuna_trainer *t;
     int r = lacuna_train_open(&t, c, &o, &err);
-    double entries = 0, begin = now();
-    rate flops = {0, 0};
+    double entries = 0, flops = 0, begin = now();
     for (int i = 0; r >= 0 && (i < 2 || now() - begin < 5); i++) {
         uint64_t before = i ? rep.entries : 0;
-        start t0 = begin_now();
+        double since = now();
         r = lacuna_train_step(t, &rep, &err);
-        if (r > 0 && better(&flops, &t0, rep.flops, threads))
-            entries = (double)(rep.entries - before) * flops.wall / rep.flops;
+        if (r > 0 && better(&flops, since, rep.flops)) entries = (double)(rep.entries - before) * flops / rep.flops;
     }
     if (r < 0) return fprintf(stderr, "%s\n", err.msg), 1;
     lacuna_train_free(t);
-    printf("%s\t%s\t%u\t%.0f\t%.1f\t%.1f\t%.3f\t%.3f\n", nets[net].name, precision, (unsigned)threads, entries,
-           1e-9 * flops.wall, 1e-9 * top.wall, flops.wall / top.wall, flops.cpu / top.cpu);
+    printf("%s\t%s\t%u\t%.0f\t%.1f\t%.1f\t%.3f\n", nets[net].name, precision, (unsigned)threads, entries,
+           1e-9 * flops, 1e-9 * top, flops / top);
     fflush(stdout);
     return 0;
 }
@@ -136,7 +122,7 @@ static int run(const lacuna_corpus *c, const char *config)
     static const struct {
         const char *precision, *gemm;
     } ways[] = {{"bf16", "bf16"}, {"f32", "blas"}};
-    printf("network\tprecision\tthreads\tentries/s\tGFLOP/s\tpeak GFLOP/s\tof peak\tby processor time\n");
+    printf("network\tprecision\tthreads\tentries/s\tGFLOP/s\tpeak GFLOP/s\tof peak\n");
     for (uint32_t threads = 1; threads <= 2; threads++) {
         lac_pool *pool;
         lacuna_error err;
