@@ -341,6 +341,8 @@ static int merge(lac_meta *m, const lacuna_train_options *o, const lacuna_corpus
         return lac_err(err, LACUNA_E_ARG, 0, "%s was trained on %llu tokens in %llu documents; here are %llu in %llu",
                        lac_say_path(o->resume).s, (unsigned long long)m->tokens, (unsigned long long)m->documents,
                        (unsigned long long)tokens, (unsigned long long)documents);
+    m->tokens = tokens;
+    m->documents = documents;
     return 0;
 }
 

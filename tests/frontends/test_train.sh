@@ -132,6 +132,7 @@ mkdir void; fails "folder without text" 1 "no text" "$lacuna" train $new --data 
 fails "not a state" 1 "net.json" "$lacuna" train --resume net.json --data mine
 fails "another corpus" 1 "tokens in" "$lacuna" train --resume whole/state.safetensors --data mine/sub
 t "another corpus, with --new-corpus" "$lacuna" train --resume whole/state.safetensors --data mine/sub --new-corpus --steps 61 --out n.gguf
+t "which is from then on the corpus of the run" "$lacuna" train --resume n.safetensors --data mine/sub --steps 62 --out n.gguf
 fails "missing model" 1 "nosuch" "$lacuna" train --base nosuch --data mine
 fails "--out in a folder that is not there" 1 "nowhere" "$lacuna" train $new --data mine --out nowhere/x.gguf
 fails "--out a device" 1 "" "$lacuna" train $new --data mine --out /dev/full
