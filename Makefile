@@ -170,6 +170,7 @@ install: all
 	@for g in $(GRAMMARS)/*.so; do [ ! -e $$g ] || { d=$(DESTDIR)$(LIBDIR)/lacuna/grammars; install -d $$d && install -m644 $$g $${g%.so}.LICENSE $$d; } || exit 1; done
 	for m in $(MAN); do d=$(DESTDIR)$(MANDIR)/man$${m##*.}; install -d $$d && install -m644 $$m $$d || exit 1; done
 	printf 'prefix=%s\nlibdir=%s\nincludedir=%s\n\nName: lacuna\nDescription: controllable infilling of code and prose by masked diffusion\nVersion: %s\nCflags: -I$${includedir}\nLibs: -L$${libdir} -llacuna\nLibs.private: %s -lstdc++\n' '$(PREFIX)' '$(LIBDIR)' '$(INCLUDEDIR)' '$(VERSION)' '$(LIBS)' > $(DESTDIR)$(LIBDIR)/pkgconfig/lacuna.pc
+	printf 'prefix=%s\nlibdir=%s\nincludedir=%s\n\nName: lacuna_train\nDescription: training of Eso-LM infilling models\nVersion: %s\nCflags: -I$${includedir}\nLibs: -L$${libdir} -llacuna_train -l:liblacuna.a %s -lstdc++\n' '$(PREFIX)' '$(LIBDIR)' '$(INCLUDEDIR)' '$(VERSION)' '$(TRAIN_LIBS) $(LIBS)' > $(DESTDIR)$(LIBDIR)/pkgconfig/lacuna_train.pc
 	@[ -n '$(DESTDIR)' ] || ldconfig 2>/dev/null || true
 uninstall:
 	rm -f $(DESTDIR)$(INCLUDEDIR)/lacuna.h $(DESTDIR)$(INCLUDEDIR)/lacuna_train.h $(DESTDIR)$(LIBDIR)/liblacuna.* $(DESTDIR)$(LIBDIR)/liblacuna_train.a $(DESTDIR)$(LIBDIR)/pkgconfig/lacuna.pc $(DESTDIR)$(BINDIR)/lacuna

@@ -1,7 +1,7 @@
 /* lacuna_train.h - training and fine-tuning of Eso-LM infilling models.
  *
  * Less stable than lacuna.h, whose conventions and types it shares, and an archive of its own: liblacuna_train.a, which
- * needs liblacuna and OpenBLAS.
+ * needs liblacuna.a (not the shared library) and OpenBLAS: `pkg-config --cflags --libs lacuna_train` names all of it.
  *
  *     lacuna_corpus *c; lacuna_trainer *t; lacuna_train_report rep;
  *     lacuna_corpus_open(&c, base_model, &err);
