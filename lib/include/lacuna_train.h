@@ -8,7 +8,7 @@
  *     lacuna_corpus_add_text(c, text, len, "py", &err);
  *     lacuna_train_open(&t, c, &(lacuna_train_options){LACUNA_TRAIN_INIT, .base = base_model}, &err);
  *     while (lacuna_train_step(t, &rep, &err) > 0) ...;
- *     lacuna_train_export(t, "mine.gguf", "q8_0", &err);
+ *     lacuna_train_export(t, "mine.gguf", "q8_0", NULL, NULL, &err);
  *
  * A run is a function of its options, its corpus and its seed: the same losses and the same weights whatever the number
  * of threads, of ranks (a power of two up to `lanes`), and however often it was stopped and resumed.
@@ -69,10 +69,10 @@ typedef struct {
                                  runs only */
     /* objective */
     const char *objective;    /* "infill", "eso-b", "eso-a", "mdlm", "bd3", "ar", "fim"; NULL: infill */
-    uint32_t length;          /* entries an example; 0: 512 */
+    uint32_t length;          /* entries an example; 0: 512.  The network's context grows to it */
     double alpha0;            /* eso-*: 0 means 0 only with alpha0_set */
     int alpha0_set;
-    double split;             /* eso-*: 0: 0.5 */
+    double split;             /* eso-*: 0: 0.5, negative: none */
     int low_var;
     uint32_t block;           /* bd3; 0: 16 */
     double paper_share;       /* infill; 0: none */
@@ -134,6 +134,10 @@ LACUNA_API void lacuna_train_get_report(const lacuna_trainer *t, lacuna_train_re
  * counts.  ARG (no text, other tokens), NOMEM. */
 LACUNA_API int lacuna_train_eval(lacuna_trainer *t, const lacuna_corpus *held_out, uint64_t n, lacuna_train_report *rep,
                                  lacuna_error *err);
+
+/* Ask the running or next lacuna_train_step() or lacuna_train_eval() to stop as soon as the examples in work are done: it returns
+ * CANCELLED, with nothing changed.  The only call allowed from another thread; also from a signal handler. */
+LACUNA_API void lacuna_train_cancel(lacuna_trainer *t);
 
 /* Everything a run needs to go on, atomically.  Rank 0 writes.  IO, NOMEM. */
 LACUNA_API int lacuna_train_save(lacuna_trainer *t, const char *path, lacuna_error *err);

@@ -260,6 +260,13 @@ static int settle_mask(lacuna_trainer *t, lac_config *c, lacuna_error *err)
     return 0;
 }
 
+/* What was trained on longer texts can be used on them. */
+static void settle_context(lacuna_trainer *t, lac_config *c)
+{
+    c->hp.context = t->meta.opt.length;
+    json_object_set_new(t->meta.network, c->hp.variant == LAC_HOUSE ? "context_length" : "length", json_integer(c->hp.context));
+}
+
 static int open_params(lacuna_trainer *t, const char *name, lacuna_error *err)
 {
     lac_buf text = {.mem = &t->mem};
@@ -268,6 +275,7 @@ static int open_params(lacuna_trainer *t, const char *name, lacuna_error *err)
     if (!r) r = lac_config_parse(&c, text.data, text.len, name, err);
     lac_buf_free(&text);
     if (!r) r = settle_mask(t, &c, err);
+    if (!r && c.hp.context < t->meta.opt.length) settle_context(t, &c);
     return r ? r : lac_params_open(&t->ps, &c.hp, c.cond, c.freq, &t->mem, err);
 }
 
@@ -287,7 +295,7 @@ static void fill_objective(const lacuna_trainer *t, lac_objective *out)
     out->bos = lac_tok_find(t->c->tok, "<bos>");
     out->pad = lac_tok_find(t->c->tok, "<pad>");
     out->alpha0 = o->alpha0;
-    out->split = o->split;
+    out->split = or_none(o->split);
     out->low_var = o->low_var;
     out->paper_share = o->paper_share;
     out->block = o->block;
@@ -459,6 +467,8 @@ int lacuna_train_open(lacuna_trainer **out, const lacuna_corpus *c, const lacuna
     else *out = t;
     return r;
 }
+
+void lacuna_train_cancel(lacuna_trainer *t) { atomic_store(&t->tr.cancel, true); }
 
 void lacuna_train_set_steps(lacuna_trainer *t, uint64_t steps) { t->meta.opt.steps = t->tr.opt.optim.total = steps; }
 

@@ -22,7 +22,7 @@ static const struct {
     FIELD(length, A_U32, 2, 1 << 20),
     FIELD(alpha0, A_REAL, 0, 1),
     FIELD(alpha0_set, A_INT, 0, 1),
-    FIELD(split, A_REAL, 0, 1),
+    FIELD(split, A_REAL, -1e30, 1),
     FIELD(low_var, A_INT, 0, 1),
     FIELD(block, A_U32, 0, 1 << 20),
     FIELD(paper_share, A_REAL, 0, 1),

@@ -1,8 +1,10 @@
+#define XXH_STATIC_LINKING_ONLY /* the hash state as a plain value */
 #include "train/state.h"
 
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "base/err.h"
 #include "file/safetensors.h"
@@ -10,6 +12,7 @@
 #include "model/import.h"
 
 #define NOTE "lacuna"
+#define SUM "lacuna.sum"
 
 /* ---- save ---- */
 
@@ -43,6 +46,27 @@ static full_name name_of(const array *a, const lac_param *p)
     return n;
 }
 
+typedef struct { char s[17]; } sum_text;
+
+static sum_text digits(const XXH64_state_t *h)
+{
+    sum_text t;
+    snprintf(t.s, sizeof t.s, "%016llx", (unsigned long long)XXH64_digest(h));
+    return t;
+}
+
+/* Of what is about to be written, in the order of the file. */
+static sum_text sum_of(const array *a, const lac_params *ps, bool muon, const char *meta)
+{
+    XXH64_state_t h;
+    XXH64_reset(&h, 0);
+    XXH64_update(&h, meta, strlen(meta));
+    for (int k = 0; k < PARTS; k++)
+        for (size_t i = 0; i < ps->n; i++)
+            if (holds(a, k, &ps->p[i], muon)) XXH64_update(&h, a[k].x + ps->p[i].at, ps->p[i].n * sizeof(float));
+    return digits(&h);
+}
+
 int lac_state_save(const char *path, const lac_params *ps, const lac_optim *s, bool muon, const char *meta, const lacuna_allocator *mem,
                    lacuna_error *err)
 {
@@ -52,6 +76,7 @@ int lac_state_save(const char *path, const lac_params *ps, const lac_optim *s, b
     if (r) return r;
     arrays_of(s, a);
     lac_safetensors_write_note(&w, NOTE, meta);
+    lac_safetensors_write_note(&w, SUM, sum_of(a, ps, muon, meta).s);
     for (int k = 0; k < PARTS; k++)
         for (size_t i = 0; i < ps->n; i++)
             if (holds(a, k, &ps->p[i], muon))
@@ -65,6 +90,23 @@ int lac_state_save(const char *path, const lac_params *ps, const lac_optim *s, b
 
 /* ---- load ---- */
 
+/* The same of a file, whose tensors cover its data without a gap. */
+static int check_sum(const lac_safetensors *st, const char *meta, lacuna_error *err)
+{
+    const char *want = lac_safetensors_note(st, SUM);
+    XXH64_state_t h;
+    if (!want) return 0;
+    XXH64_reset(&h, 0);
+    XXH64_update(&h, meta, strlen(meta));
+    const uint8_t *data = NULL;
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < st->n_tensors; i++, bytes += st->tensor[i - 1].bytes)
+        if (!data || st->tensor[i].data < data) data = st->tensor[i].data;
+    XXH64_update(&h, data, bytes);
+    sum_text is = digits(&h);
+    return strcmp(is.s, want) ? lac_err(err, LACUNA_E_FORMAT, 0, "%s: damaged: its checksum is %s, the file says %.16s", st->name, is.s, want) : 0;
+}
+
 int lac_state_meta(const char *path, char **meta, size_t *size, const lacuna_allocator *mem, lacuna_error *err)
 {
     lac_safetensors st;
@@ -72,7 +114,8 @@ int lac_state_meta(const char *path, char **meta, size_t *size, const lacuna_all
     if (r) return r;
     const char *text = lac_safetensors_note(&st, NOTE);
     if (!text) r = lac_err(err, LACUNA_E_FORMAT, 8, "%s: no state of a run: its metadata have no '" NOTE "'", st.name);
-    if (text) {
+    if (!r) r = check_sum(&st, text, err);
+    if (!r) {
         *size = strlen(text) + 1;
         *meta = lac_mem_alloc(mem, *size);
         if (*meta) memcpy(*meta, text, *size);

@@ -106,7 +106,7 @@ static void train_lane(void *ctx, size_t item, size_t thread)
     lac_lane *l = &t->lane[item];
     l->sum = (lac_tally){0};
     memset(l->g, 0, lac_grad_size(t->ps) * sizeof *l->g);
-    for (size_t i = 0; i < t->per_lane; i++)
+    for (size_t i = 0; i < t->per_lane && !atomic_load(&t->cancel); i++)
         lac_tape_run(t->tape[thread], job->w, &l->example[i], job->scale, l->sum.nll, l->g, NULL, NULL);
 }
 
@@ -125,7 +125,7 @@ static void eval_lane(void *ctx, size_t item, size_t thread)
     lac_lane *l = &t->lane[item];
     l->sum = (lac_tally){0};
     l->failed = 0;
-    for (uint64_t i = t->first + item; i < job->n && !l->failed; i += t->opt.lanes) {
+    for (uint64_t i = t->first + item; i < job->n && !l->failed && !atomic_load(&t->cancel); i += t->opt.lanes) {
         l->failed = lac_maker_make(job->maker[thread], job->seed, i, l->example, &l->err);
         if (l->failed) return;
         tally_example(&l->sum, l->example);
@@ -142,6 +142,14 @@ static int failure(const lac_trainer *t, lacuna_error *err)
         return t->lane[l].failed;
     }
     return 0;
+}
+
+/* Was this rank, or another, asked to stop?  All of them get the same answer. */
+static int cancelled(lac_trainer *t, lacuna_error *err)
+{
+    double any = atomic_exchange(&t->cancel, false);
+    lac_dist_sum_double(&t->dist, &any, 1);
+    return any > 0 ? lac_err(err, LACUNA_E_CANCELLED, 0, "cancelled") : 0;
 }
 
 /* ---- open and close ---- */
@@ -245,6 +253,7 @@ int lac_trainer_step(lac_trainer *t, lac_tally *sum, double *norm, lacuna_error 
     for (int p = 0; p < LAC_PARTS; p++) job.scale[p] = sum->norm[p] > 0 ? t->opt.objective.coef[p] / sum->norm[p] : 0;
     lac_step_weights_make(&w, t->ps, &t->opt.math, t->optim.w, t->operand, t->mod);
     lac_pool_run(t->pool, train_lane, &job, t->lanes);
+    if ((r = cancelled(t, err))) return r;
     lac_tally nll = tally_all(t);
     memcpy(sum->nll, nll.nll, sizeof sum->nll);
 
@@ -272,7 +281,7 @@ int lac_trainer_eval(lac_trainer *t, const lac_corpus *c, uint64_t seed, uint64_
         lac_step_weights w;
         lac_step_weights_make(&w, t->ps, &t->opt.math, t->optim.ema ? t->optim.ema : t->optim.w, t->operand, t->mod);
         lac_pool_run(t->pool, eval_lane, &(eval_job){t, &w, maker, seed, n}, t->lanes);
-        if (!(r = failure(t, err))) *sum = tally_all(t);
+        if (!(r = failure(t, err)) && !(r = cancelled(t, err))) *sum = tally_all(t);
     }
     free_makers(t, maker);
     lac_mem_free(&t->mem, maker, size);

@@ -13,6 +13,8 @@
 #ifndef LAC_TRAIN_TRAINER_H
 #define LAC_TRAIN_TRAINER_H
 
+#include <stdatomic.h>
+
 #include "base/pool.h"
 #include "train/dist.h"
 #include "train/objective.h"
@@ -55,6 +57,7 @@ typedef struct {
     uint16_t *operand;        /* [total] or NULL: weights as BF16 */
     float *mod;               /* [lac_mod_size] or NULL */
     float *scratch;           /* [lac_grad_size] of the sum over ranks; NULL with one */
+    atomic_bool cancel;       /* set from anywhere; looked at between examples, and cleared by what it ends */
     lac_arena arena;          /* all arrays */
     lacuna_allocator mem;
 } lac_trainer;
@@ -70,7 +73,7 @@ void lac_trainer_close(lac_trainer *t);
 int lac_trainer_step(lac_trainer *t, lac_tally *sum, double *norm, lacuna_error *err);
 
 /* Loss over examples 0 to n - 1 of another corpus under another seed, with the average of the weights if there is one.
- * NOMEM, ARG (no text). */
+ * NOMEM, ARG (no text), CANCELLED. */
 int lac_trainer_eval(lac_trainer *t, const lac_corpus *c, uint64_t seed, uint64_t n, lac_tally *sum, lacuna_error *err);
 
 /* The loss that a tally stands for: sum over parts of coef * nll / norm. */

@@ -136,6 +136,30 @@ static void misfits(void **state)
     optim_free(&a), optim_free(&b), optim_free(&kept), optim_free(&bare);
 }
 
+/* One wrong bit anywhere in text or tensors is told. */
+static void damage(void **state)
+{
+    (void)state;
+    const char *path = scratch_path("flip");
+    lac_optim a = optim(true, 3);
+    char *meta;
+    size_t size, n, head;
+    WORKS(lac_state_save(path, &ps, &a, true, META, &mem, e));
+    uint8_t *whole = scratch_get(path, &n);
+    head = 8 + (size_t)(whole[0] | whole[1] << 8 | whole[2] << 16);
+    for (size_t at = head; at < n; at += (n - head) / 23 + 1) {
+        whole[at] ^= 1;
+        scratch_put(path, whole, n);
+        FAILS(lac_state_meta(path, &meta, &size, &mem, e), LACUNA_E_FORMAT, "flip", "damaged");
+        whole[at] ^= 1;
+    }
+    scratch_put(path, whole, n);
+    WORKS(lac_state_meta(path, &meta, &size, &mem, e));
+    lac_mem_free(&mem, meta, size);
+    free(whole);
+    optim_free(&a);
+}
+
 static void disk_full(void **state)
 {
     (void)state;
@@ -277,7 +301,7 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip), cmocka_unit_test(weights_alone), cmocka_unit_test(misfits), cmocka_unit_test(disk_full),
+        cmocka_unit_test(round_trip), cmocka_unit_test(weights_alone), cmocka_unit_test(misfits), cmocka_unit_test(damage), cmocka_unit_test(disk_full),
         cmocka_unit_test(memory_runs_out), cmocka_unit_test(checkpoints), cmocka_unit_test(odd_ratio),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -287,6 +287,45 @@ static void eval_disturbs_nothing(void **state)
     lacuna_train_free(t);
 }
 
+/* Who cancels gets CANCELLED once, and a run that is as if nothing had been asked. */
+static void cancel(void **state)
+{
+    (void)state;
+    double loss[3], again[3];
+    lacuna_train_report rep;
+    lacuna_error err;
+    lacuna_train_options o = options("infill", 2);
+    lacuna_trainer *t = open_run(&o);
+    run_to(t, 3, loss);
+    lacuna_train_free(t);
+    t = open_run(&o);
+    lacuna_train_cancel(t);
+    assert_int_equal(lacuna_train_step(t, &rep, &err), LACUNA_E_CANCELLED);
+    run_to(t, 2, again);
+    lacuna_train_cancel(t);
+    assert_int_equal(lacuna_train_eval(t, corpus, 16, &rep, &err), LACUNA_E_CANCELLED);
+    run_to(t, 3, again);
+    assert_memory_equal(loss, again, sizeof loss);
+    assert_int_equal(lacuna_train_eval(t, corpus, 16, &rep, &err), 0);
+    lacuna_train_free(t);
+}
+
+/* A network that was trained on longer texts says so. */
+static void context_grows(void **state)
+{
+    (void)state;
+    lacuna_error err;
+    lacuna_model *m;
+    lacuna_train_options o = options("infill", 1);
+    o.length = 100; /* the configuration says 64 */
+    lacuna_trainer *t = open_run(&o);
+    export(t, "long.gguf");
+    lacuna_train_free(t);
+    CHECK(lacuna_model_open(&m, in_folder("long.gguf"), NULL, &err) == 0, "%s", err.msg);
+    assert_int_equal(lacuna_model_get_info(m)->n_context, 100);
+    lacuna_model_free(m);
+}
+
 /* A trainer with its surroundings, from the inside. */
 typedef struct {
     lacuna_allocator mem;
@@ -659,7 +698,7 @@ int main(void)
         cmocka_unit_test(same_for_any_threads),
         cmocka_unit_test(resumed_is_unbroken),
         cmocka_unit_test(steps_may_be_set_late),
-        cmocka_unit_test(eval_disturbs_nothing),
+        cmocka_unit_test(eval_disturbs_nothing), cmocka_unit_test(cancel), cmocka_unit_test(context_grows),
         cmocka_unit_test(step_and_eval_agree),
         cmocka_unit_test(a_loss_that_is_not_finite_changes_nothing),
         cmocka_unit_test(official_too),
