@@ -41,12 +41,16 @@ typedef struct {
     term screen;                  /* of the progress line */
     int json;                     /* lines go to standard output */
     size_t shown;                 /* columns of the progress line */
+    uint64_t step;                /* steps done */
+    int unsaved;                  /* the state at the end could not be written */
     lacuna_train_report last;     /* what was logged last */
     double logged, saved, began;  /* ms: when */
     uint64_t first, entries;      /* steps and entries this run began with */
     double loss, bits;            /* running means for the eye */
     int broken;                   /* standard output takes no more: errno */
 } job;
+
+enum { STOPPED = -2 }; /* beside GO_ON and the exit codes: the user wants no more */
 
 static volatile sig_atomic_t caught;
 
@@ -127,6 +131,32 @@ static void put_losses(buf *b, const lacuna_train_report *rep)
         if (!isnan(rep->part[p])) json_add_real(b, part[p], rep->part[p]);
     buf_put(b, "}");
     json_add_real(b, "bits_per_byte", rep->bits_per_byte);
+}
+
+/* A word as a shell reads it. */
+static void put_word(buf *b, const char *option, const char *word)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-+=./,:@%";
+    buf_fmt(b, " %s ", option);
+    int quoted = !*word || word[strspn(word, plain)];
+    if (quoted) buf_put(b, "'");
+    for (; *word; word++)
+        if (*word == '\'') buf_put(b, "'\\''");
+        else buf_add(b, word, 1);
+    if (quoted) buf_put(b, "'");
+}
+
+/* The command that goes on with this run, with what the state does not hold. */
+static void put_command(buf *b, const job *j)
+{
+    const settings *o = j->o;
+    buf_put(b, "lacuna train");
+    put_word(b, "--resume", j->state);
+    for (size_t i = 0; i < o->data.n; i++) put_word(b, "--data", o->data.v[i]);
+    for (size_t i = 0; i < o->held.n; i++) put_word(b, "--held-out", o->held.v[i]);
+    if (o->type) put_word(b, "--type", o->type);
+    if (o->name) put_word(b, "--name", o->name);
+    if (o->license) put_word(b, "--license", o->license);
 }
 
 /* Seconds to the end at the speed of this run; NaN without an end. */
@@ -220,7 +250,8 @@ static uint64_t steps_for_time(const job *j, uint64_t step, uint64_t now)
     double cool = lacuna_train_get_options(j->t)->cool, share = cool > 0 ? 1 - cool : 1;
     uint64_t done = step - j->first;
     if (done < ENOUGH || (now && (double)step >= share * (double)now)) return now;
-    return j->first + (uint64_t)(j->o->minutes * 60e3 / ((engine_ms() - j->began) / (double)done));
+    uint64_t all = j->first + (uint64_t)(j->o->minutes * 60e3 / ((engine_ms() - j->began) / (double)done));
+    return all > step ? all : step;
 }
 
 static void follow(job *j, const lacuna_train_report *rep)
@@ -232,7 +263,7 @@ static void follow(job *j, const lacuna_train_report *rep)
                                             : keep * j->bits + (1 - keep) * rep->bits_per_byte;
 }
 
-/* GO_ON when all steps are done; else the exit code, the state saved if it could be. */
+/* GO_ON when all steps are done, or STOPPED; the state is then saved if it could be.  Else the exit code. */
 static int run(job *j)
 {
     lacuna_train_report rep;
@@ -253,36 +284,55 @@ static int run(job *j)
         lacuna_train_set_steps(j->t, steps);
         r = stop ? 0 : lacuna_train_step(j->t, &rep, &err);
         if (r <= 0) break;
+        j->step = rep.step;
         flops += rep.flops;
         follow(j, &rep);
         if (j->screen.moves) put_progress(j, &rep);
-        if (rep.step % j->o->log_every == 0 || rep.step == steps) log_step(j, &rep, flops), flops = 0;
+        if (rep.step % j->o->log_every == 0) log_step(j, &rep, flops), flops = 0;
         if (engine_ms() - j->saved >= j->o->save_every * 60e3 && save(j) && !j->rank)
             say("the run goes on; the next attempt to save is in %g minutes", j->o->save_every);
     }
+    if (rep.step != j->last.step) log_step(j, &rep, flops);
     clear_line(j);
     if (r < 0) return failed(j, &err);
-    if (save(j)) return EXIT_FAILED;
-    if (!stop) return GO_ON;
+    j->unsaved = save(j);
+    return stop ? STOPPED : GO_ON;
+}
+
+static int write_model(job *j)
+{
+    lacuna_error err;
+    const settings *o = j->o;
+    return lacuna_train_export(j->t, j->model, o->type, o->name, o->license, &err) < 0 ? failed(j, &err) : EXIT_DONE;
+}
+
+/* After a stop that was asked for: the model as it is by now, and the command that goes on. */
+static int stopped(job *j)
+{
+    int code = j->step ? write_model(j) : EXIT_DONE;
+    buf b = {0};
+    buf_fmt(&b, "stopped at step %llu", (unsigned long long)j->step);
+    if (j->step && code == EXIT_DONE) buf_fmt(&b, ": %s is usable", j->model);
+    if (!j->unsaved) {
+        buf_put(&b, "; go on with: ");
+        put_command(&b, j);
+    }
     if (j->broken && j->broken != EPIPE && !j->rank) say("standard output: %s", strerror(j->broken));
-    if (!j->rank)
-        say("stopped at step %llu; it goes on with: lacuna train --resume %s --data ...", (unsigned long long)rep.step,
-            j->state);
-    return j->broken && j->broken != EPIPE ? EXIT_FAILED : EXIT_DONE;
+    if (!j->rank) say("%s", b.p);
+    buf_free(&b);
+    return code || j->unsaved || (j->broken && j->broken != EPIPE) ? EXIT_FAILED : EXIT_DONE;
 }
 
 static int finish(job *j, double before)
 {
-    lacuna_error err;
     double after;
-    int code = measure(j, "after", &after);
-    if (code) return code;
-    if (lacuna_train_export(j->t, j->model, j->o->type, j->o->name, j->o->license, &err) < 0) return failed(j, &err);
+    int code = measure(j, "after", &after), written = write_model(j);
+    if (code || written) return EXIT_FAILED;
     if (j->rank) return EXIT_DONE;
     buf b = {0};
     buf_put(&b, "{");
     json_add_bool(&b, "done", 1);
-    json_add_uint(&b, "step", j->last.step);
+    json_add_uint(&b, "step", j->step);
     json_add_name(&b, "model", j->model);
     json_add_name(&b, "state", j->state);
     if (j->held) json_add_real(&b, "bits_per_byte_before", before), json_add_real(&b, "bits_per_byte_after", after);
@@ -290,7 +340,7 @@ static int finish(job *j, double before)
     if (j->o->to.base && after > before)
         say("the held-out text is no better predicted than before: more text, or fewer minutes, may help");
     say("%s is ready: lacuna infill -m %s%s FILE", j->model, strchr(j->model, '/') ? "" : "./", j->model);
-    return EXIT_DONE;
+    return j->unsaved ? EXIT_FAILED : EXIT_DONE;
 }
 
 /* ---- before the run ---- */
@@ -400,7 +450,8 @@ static int train(job *j)
     if (code == EXIT_DONE) code = save(j);
     if (code == EXIT_DONE) code = measure(j, "before", &before);
     if (code == EXIT_DONE) code = run(j);
-    return code == GO_ON ? finish(j, before) : code;
+    if (code == GO_ON) code = finish(j, before);
+    return code == STOPPED ? stopped(j) : code;
 }
 
 /* ---- the command line ---- */

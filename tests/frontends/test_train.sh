@@ -43,7 +43,7 @@ cmp -s run/model.gguf again/model.gguf && cmp -s run/state.safetensors again/sta
 # ---- stopped and resumed --------------------------------------------------------------------------
 # wait for a line of the log, at most 60 s
 until_line() { i=0; while ! grep -q "$1" "$2" 2>/dev/null; do i=$((i + 1)); [ $i -gt 1200 ] && return 1; kill -0 "$3" 2>/dev/null || return 1; sleep 0.05; done; }
-long="--data mine --steps 60 --log-every 1 --type f32 --name tiny"
+long="--data mine --steps 240 --log-every 1 --type f32 --name tiny"
 "$lacuna" train $new $long --out whole >whole.json 2>/dev/null
 "$lacuna" train $new $long --out killed --save-every 0 >killed.json 2>/dev/null &
 pid=$!; until_line '"step":9,' killed.json $pid; kill -KILL $pid; wait $pid 2>/dev/null; [ $? -eq 137 ]; say $? "killed in the middle"
@@ -54,30 +54,39 @@ cmp -s whole/state.safetensors killed/state.safetensors; say $? "and the same st
 t "and the same losses" py '
 import json
 def losses(f): return {l["step"]:l["loss"] for l in map(json.loads,open(f)) if "loss" in l and "held_out" not in l}
-a,b=losses("whole.json"),losses("rest.json"); assert b and min(b)>1 and max(b)==60 and all(a[s]==b[s] for s in b), b'
+a,b=losses("whole.json"),losses("rest.json"); assert b and min(b)>1 and max(b)==240 and all(a[s]==b[s] for s in b), b'
 for s in TERM INT; do
     "$lacuna" train $new $long --out stop$s >stop.json 2>stop.err &
     pid=$!; until_line '"step":5,' stop.json $pid; kill -$s $pid; wait $pid; rc=$?
-    [ $rc -eq 0 ] && grep -q "^lacuna: stopped at step .*--resume stop$s/state.safetensors" stop.err && [ ! -e stop$s/model.gguf ]; say $? "SIG$s: a checkpoint, and it says so"
-    "$lacuna" train --resume stop$s/state.safetensors --data mine --type f32 --name tiny >/dev/null 2>&1
+    [ $rc -eq 0 ] && grep -q "^lacuna: stopped at step .*: stop$s/model.gguf is usable; go on with: lacuna train " stop.err && "$lacuna" info --verify stop$s/model.gguf >/dev/null; say $? "SIG$s: a checkpoint and a model, and it says so"
+    eval "$(sed -n 's/.*go on with: lacuna/"$lacuna"/p' stop.err)" >/dev/null 2>&1 # the command that was named
     cmp -s whole/model.gguf stop$s/model.gguf; say $? "SIG$s and resume: the same model"
 done
 { "$lacuna" train $new $long --out pipe 2>x.err; echo $? >rc; } | head -n 2 >/dev/null
-[ "$(cat rc)" = 0 ] && grep -q 'stopped at step' x.err && [ -s pipe/state.safetensors ]; say $? "closed pipe: a checkpoint"
+[ "$(cat rc)" = 0 ] && grep -q 'stopped at step.*pipe/model.gguf is usable' x.err && [ -s pipe/state.safetensors ] && [ -s pipe/model.gguf ]; say $? "closed pipe: a checkpoint and a model"
 if [ -w /dev/full ]; then
     sh -c '"$@" >/dev/full' - "$lacuna" train $new $long --out full 2>x.err; [ $? -eq 1 ] && grep -q '^lacuna: standard output: ' x.err && [ -s full/state.safetensors ]; say $? "log on a full disk: a checkpoint, and exit 1"
 else
     echo "not ok no /dev/full"
 fi
+"$lacuna" train $new $long --out late.gguf --save-every 0 >late.json 2>late.err &
+pid=$!; until_line '"step":5,' late.json $pid; until mkdir late.safetensors 2>/dev/null; do rm -f late.safetensors; done; wait $pid; rc=$?
+[ $rc -eq 1 ] && grep -q 'the next attempt to save' late.err && [ -s late.gguf ] && tail -n 1 late.json | grep -q '"done":true'; say $? "no room for the state in the middle: the model all the same, and exit 1"
 "$lacuna" train $new --data mine --minutes 0.03 --log-every 1 --out timed >timed.json 2>timed.err; rc=$?
 t "--minutes: the rate falls to the end" py '
 import json
 S=[l for l in map(json.loads,open("timed.json")) if "rate" in l]
 assert S[-1]["rate"]<0.5 and max(l["rate"] for l in S)==1 and S[-1]["eta_seconds"]==0, S[-1]'
+"$lacuna" train $new --data mine --minutes 0.01 --log-every 7 --out timed7 >timed7.json 2>/dev/null
+t "--minutes: the last step is logged, and it is the one that the end tells" py '
+import json
+L=[json.loads(l) for l in open("timed7.json")]
+S=[l["step"] for l in L if "rate" in l]
+assert L[-1]["done"] and L[-1]["step"]==S[-1]>7 and all(s%7==0 for s in S[:-1]), S'
 
 # ---- measuring, shards, fine-tuning ---------------------------------------------------------------
 "$lacuna" train --eval --resume whole/state.safetensors --held-out mine/sub >e1 2>/dev/null && "$lacuna" train --eval --resume whole/state.safetensors --held-out mine/sub --threads 1 >e2 2>/dev/null
-[ -s e1 ] && cmp -s e1 e2 && py 'import json; d=json.load(open("e1")); assert d["held_out"]=="now" and d["step"]==60 and d["bits_per_byte"]>0 and d["examples"]==64'; say $? "--eval"
+[ -s e1 ] && cmp -s e1 e2 && py 'import json; d=json.load(open("e1")); assert d["held_out"]=="now" and d["step"]==240 and d["bits_per_byte"]>0 and d["examples"]==64'; say $? "--eval"
 t "--shard" "$lacuna" train --shard mine.bin --tokenizer "$tok" --data mine --seed 1
 "$lacuna" train $new --data mine.bin --held-out mine/README.md --steps 3 --out fromshard >shard.json 2>shard.err; rc=$?
 [ $rc -eq 0 ] && grep -q '^lacuna: 1 shard; ' shard.err && grep -q '"held_out":"after"' shard.json; say $? "training on a shard"
@@ -114,8 +123,8 @@ cp mine/latin1.txt odd.bin; fails "a shard that is none" 1 "odd.bin" "$lacuna" t
 mkdir void; fails "folder without text" 1 "no text" "$lacuna" train $new --data void --out x.gguf
 fails "not a state" 1 "net.json" "$lacuna" train --resume net.json --data mine
 fails "another corpus" 1 "tokens in" "$lacuna" train --resume whole/state.safetensors --data mine/sub
-t "another corpus, with --new-corpus" "$lacuna" train --resume whole/state.safetensors --data mine/sub --new-corpus --steps 61 --out n.gguf
-t "which is from then on the corpus of the run" "$lacuna" train --resume n.safetensors --data mine/sub --steps 62 --out n.gguf
+t "another corpus, with --new-corpus" "$lacuna" train --resume whole/state.safetensors --data mine/sub --new-corpus --steps 241 --out n.gguf
+t "which is from then on the corpus of the run" "$lacuna" train --resume n.safetensors --data mine/sub --steps 242 --out n.gguf
 fails "missing model" 1 "nosuch" "$lacuna" train --base nosuch --data mine
 fails "--out in a folder that is not there" 1 "nowhere" "$lacuna" train $new --data mine --out nowhere/x.gguf
 fails "--out a device" 1 "" "$lacuna" train $new --data mine --out /dev/full
