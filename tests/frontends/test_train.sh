@@ -56,10 +56,10 @@ import json
 def losses(f): return {l["step"]:l["loss"] for l in map(json.loads,open(f)) if "loss" in l and "held_out" not in l}
 a,b=losses("whole.json"),losses("rest.json"); assert b and min(b)>1 and max(b)==240 and all(a[s]==b[s] for s in b), b'
 for s in TERM INT; do
-    "$lacuna" train $new $long --out stop$s >stop.json 2>stop.err &
-    pid=$!; until_line '"step":5,' stop.json $pid; kill -$s $pid; wait $pid; rc=$?
-    [ $rc -eq 0 ] && grep -q "^lacuna: stopped at step .*: stop$s/model.gguf is usable; go on with: lacuna train " stop.err && "$lacuna" info --verify stop$s/model.gguf >/dev/null; say $? "SIG$s: a checkpoint and a model, and it says so"
-    eval "$(sed -n 's/.*go on with: lacuna/"$lacuna"/p' stop.err)" >/dev/null 2>&1 # the command that was named
+    "$lacuna" train $new $long --out stop$s >stop$s.json 2>stop$s.err &
+    pid=$!; until_line '"step":5,' stop$s.json $pid; kill -$s $pid; wait $pid; rc=$?
+    [ $rc -eq 0 ] && grep -q "^lacuna: stopped at step .*: stop$s/model.gguf is usable; go on with: lacuna train " stop$s.err && "$lacuna" info --verify stop$s/model.gguf >/dev/null; say $? "SIG$s: a checkpoint and a model, and it says so"
+    eval "$(sed -n 's/.*go on with: lacuna/"$lacuna"/p' stop$s.err)" >/dev/null 2>&1 # the command that was named
     cmp -s whole/model.gguf stop$s/model.gguf; say $? "SIG$s and resume: the same model"
 done
 { "$lacuna" train $new $long --out pipe 2>x.err; echo $? >rc; } | head -n 2 >/dev/null
