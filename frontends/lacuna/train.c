@@ -20,6 +20,7 @@
 #include "lacuna/cmd.h"
 #include "lacuna/engine.h"
 #include "lacuna/gather.h"
+#include "lacuna/progress.h"
 
 typedef struct {
     lacuna_train_options to;
@@ -38,15 +39,13 @@ typedef struct {
     lacuna_trainer *t;
     int rank, ranks;
     char *state, *model;          /* files to write */
-    term screen;                  /* of the progress line */
+    progress line;
     int json;                     /* lines go to standard output */
-    size_t shown;                 /* columns of the progress line */
     uint64_t step;                /* steps done */
     int unsaved;                  /* the state at the end could not be written */
     lacuna_train_report last;     /* what was logged last */
     double logged, saved, began;  /* ms: when */
     uint64_t first, entries;      /* steps and entries this run began with */
-    double loss, bits;            /* running means for the eye */
     int broken;                   /* standard output takes no more: errno */
 } job;
 
@@ -100,15 +99,9 @@ static void agree(const job *j, int *stop, uint64_t *steps)
 
 /* ---- what is told ---- */
 
-static void clear_line(job *j)
-{
-    if (j->shown) fprintf(stderr, "\r%*s\r", (int)j->shown, "");
-    j->shown = 0;
-}
-
 static int failed(job *j, const lacuna_error *err)
 {
-    clear_line(j);
+    progress_clear(&j->line);
     say("%s", err->msg);
     return EXIT_FAILED;
 }
@@ -159,31 +152,19 @@ static void put_command(buf *b, const job *j)
     if (o->license) put_word(b, "--license", o->license);
 }
 
-/* Seconds to the end at the speed of this run; NaN without an end. */
+/* Seconds to the end at the speed of this run; before that is known those that were asked for; NaN without an end. */
 static double seconds_left(const job *j, const lacuna_train_report *rep)
 {
     uint64_t steps = lacuna_train_get_options(j->t)->steps;
+    if (!steps && j->o->minutes > 0) return j->o->minutes * 60 - (engine_ms() - j->began) / 1000;
     if (!steps || rep->step <= j->first) return NAN;
     return (engine_ms() - j->began) / 1000 / (double)(rep->step - j->first) * (double)(steps - rep->step);
 }
 
-static void put_progress(job *j, const lacuna_train_report *rep)
+static void show(const job *j, const lacuna_train_report *rep)
 {
-    char line[160], left[32] = "";
     double speed = (double)(rep->entries - j->entries) / (engine_ms() - j->began) * 1000;
-    uint64_t steps = lacuna_train_get_options(j->t)->steps;
-    double s = seconds_left(j, rep);
-    if (s >= 3600) snprintf(left, sizeof left, "  %.0f:%02d h left", floor(s / 3600), (int)(fmod(s, 3600) / 60));
-    else if (s >= 0) snprintf(left, sizeof left, "  %d:%02d left", (int)(s / 60), (int)fmod(s, 60));
-    int n = snprintf(line, sizeof line, "step %llu", (unsigned long long)rep->step);
-    if (steps) n += snprintf(line + n, sizeof line - (size_t)n, "/%llu", (unsigned long long)steps);
-    n += snprintf(line + n, sizeof line - (size_t)n, "  loss %.3f", j->loss);
-    if (!isnan(j->bits)) n += snprintf(line + n, sizeof line - (size_t)n, "  %.3f bits/byte", j->bits);
-    snprintf(line + n, sizeof line - (size_t)n, "  %.0f tokens/s%s", speed, left);
-    line[j->screen.cols - 1 < sizeof line ? j->screen.cols - 1 : sizeof line - 1] = 0;
-    size_t wide = strlen(line);
-    fprintf(stderr, "\r%s%*s", line, wide < j->shown ? (int)(j->shown - wide) : 0, "");
-    j->shown = wide;
+    progress_step(&j->line, rep->step, lacuna_train_get_options(j->t)->steps, speed, seconds_left(j, rep));
 }
 
 /* Log a step; speeds are those since the last line. */
@@ -214,6 +195,7 @@ static int measure(job *j, const char *when, double *bits)
     lacuna_error err;
     *bits = NAN;
     if (!j->held) return EXIT_DONE;
+    progress_note(&j->line, "measuring on the held-out text");
     if (lacuna_train_eval(j->t, j->held, j->o->held_examples, &rep, &err) < 0) return failed(j, &err);
     *bits = rep.bits_per_byte;
     buf b = {0};
@@ -224,7 +206,7 @@ static int measure(job *j, const char *when, double *bits)
     json_add_uint(&b, "examples", rep.examples);
     json_add_uint(&b, "targets", rep.targets);
     put_line(j, &b);
-    clear_line(j);
+    progress_clear(&j->line);
     if (j->rank) return EXIT_DONE;
     if (isnan(*bits)) say("held out, %s: loss %.4f over %llu tokens", when, rep.loss, (unsigned long long)rep.targets);
     else
@@ -254,15 +236,6 @@ static uint64_t steps_for_time(const job *j, uint64_t step, uint64_t now)
     return all > step ? all : step;
 }
 
-static void follow(job *j, const lacuna_train_report *rep)
-{
-    const double keep = rep->step - j->first > 1 ? 0.95 : 0; /* about the last twenty steps */
-    j->loss = keep * j->loss + (1 - keep) * rep->loss;
-    j->bits = isnan(rep->bits_per_byte)     ? j->bits
-              : isnan(j->bits) || keep == 0 ? rep->bits_per_byte
-                                            : keep * j->bits + (1 - keep) * rep->bits_per_byte;
-}
-
 /* GO_ON when all steps are done, or STOPPED; the state is then saved if it could be.  Else the exit code. */
 static int run(job *j)
 {
@@ -275,8 +248,9 @@ static int run(job *j)
     j->last = rep;
     j->first = rep.step;
     j->entries = rep.entries;
-    j->bits = NAN;
+    j->line.bits = NAN;
     j->began = j->logged = engine_ms();
+    show(j, &rep);
     for (;;) {
         stop = caught || j->broken;
         if (j->o->minutes > 0) steps = steps_for_time(j, rep.step, steps);
@@ -286,14 +260,14 @@ static int run(job *j)
         if (r <= 0) break;
         j->step = rep.step;
         flops += rep.flops;
-        follow(j, &rep);
-        if (j->screen.moves) put_progress(j, &rep);
+        progress_add(&j->line, &rep);
+        show(j, &rep);
         if (rep.step % j->o->log_every == 0) log_step(j, &rep, flops), flops = 0;
         if (engine_ms() - j->saved >= j->o->save_every * 60e3 && save(j) && !j->rank)
             say("the run goes on; the next attempt to save is in %g minutes", j->o->save_every);
     }
     if (rep.step != j->last.step) log_step(j, &rep, flops);
-    clear_line(j);
+    progress_clear(&j->line);
     if (r < 0) return failed(j, &err);
     j->unsaved = save(j);
     return stop ? STOPPED : GO_ON;
@@ -303,7 +277,10 @@ static int write_model(job *j)
 {
     lacuna_error err;
     const settings *o = j->o;
-    return lacuna_train_export(j->t, j->model, o->type, o->name, o->license, &err) < 0 ? failed(j, &err) : EXIT_DONE;
+    progress_note(&j->line, "writing the model");
+    int r = lacuna_train_export(j->t, j->model, o->type, o->name, o->license, &err);
+    progress_clear(&j->line);
+    return r < 0 ? failed(j, &err) : EXIT_DONE;
 }
 
 /* After a stop that was asked for: the model as it is by now, and the command that goes on. */
@@ -348,9 +325,11 @@ static int finish(job *j, double before)
 static int open_corpora(job *j)
 {
     settings *o = j->o;
+    const arg_list *paths = o->data.n ? &o->data : &o->held;
     lacuna_error err;
     buf what = {0};
     int r = 0;
+    if (j->line.on) say(paths->n > 1 ? "reading %s and %zu more" : "reading %s", paths->v[0], paths->n - 1);
     if (o->base) {
         char *path = model_path(strcmp(o->base, "default") ? o->base : NULL, &what);
         if (!path) return say("%s", what.p), buf_free(&what), EXIT_FAILED;
@@ -425,6 +404,7 @@ static int open_trainer(job *j)
         if (!to->steps && !j->o->minutes) j->o->minutes = 5;
     }
     const lacuna_corpus *c = j->o->eval ? j->held : j->corpus;
+    progress_note(&j->line, "setting up");
     return lacuna_train_open(&j->t, c, to, &err) < 0 ? failed(j, &err) : EXIT_DONE;
 }
 
@@ -586,9 +566,9 @@ int cmd_train(int argc, char **argv)
     if (code == GO_ON) {
         openblas_set_num_threads(1); /* the trainer has threads of its own (lacuna_train.h) */
         join_ranks();
-        job j = {.o = &o, .json = !isatty(1), .screen = term_look(2)};
+        job j = {.o = &o, .json = !isatty(1), .line.on = term_look(2).moves};
         lacuna_train_ranks(&j.rank, &j.ranks);
-        if (j.ranks > 1) j.json = 1, j.screen.moves = 0; /* mpirun gives its children terminals that nobody sees */
+        if (j.ranks > 1) j.json = 1, j.line.on = 0; /* mpirun gives its children terminals that nobody sees */
         code = train(&j);
         if (j.broken && j.broken != EPIPE && code == EXIT_DONE) code = EXIT_FAILED;
         lacuna_train_free(j.t);

@@ -84,6 +84,21 @@ L=[json.loads(l) for l in open("timed7.json")]
 S=[l["step"] for l in L if "rate" in l]
 assert L[-1]["done"] and L[-1]["step"]==S[-1]>7 and all(s%7==0 for s in S[:-1]), S'
 
+# ---- on a terminal --------------------------------------------------------------------------------
+export TERM=xterm
+python3 "$here/in_terminal.py" 20 40 0 "$lacuna" train $new --data mine --steps 4 --out tty >tty.out 2>tty.err
+t "terminal: what goes on is told before it is done, and every step" py '
+import re
+s=open("tty.out",newline="").read(); at=0
+for w in ["lacuna: reading mine","text files","measuring","held out, before","step 0/4","step 1/4","step 4/4","measuring","held out, after","writing","[exit 0]"]:
+    at=s.index(w,at)
+assert chr(123) not in s'
+t "terminal: the line of progress fits the width" py '
+import re
+L=re.findall(r"\r([^\r\n]*)\x1b\[K",open("tty.out",newline="").read()); assert len(L)>8 and max(map(len,L))<40, L'
+python3 "$here/in_terminal.py" 20 60 0 "$lacuna" train --eval --resume tty/state.safetensors --held-out mine | grep -q 'measuring'; say $? "terminal: --eval tells that it measures"
+[ "$(grep -c 'reading\|measuring\|step ' run.err)" -eq 0 ]; say $? "no terminal: nothing of that"
+
 # ---- measuring, shards, fine-tuning ---------------------------------------------------------------
 "$lacuna" train --eval --resume whole/state.safetensors --held-out mine/sub >e1 2>/dev/null && "$lacuna" train --eval --resume whole/state.safetensors --held-out mine/sub --threads 1 >e2 2>/dev/null
 [ -s e1 ] && cmp -s e1 e2 && py 'import json; d=json.load(open("e1")); assert d["held_out"]=="now" and d["step"]==240 and d["bits_per_byte"]>0 and d["examples"]==64'; say $? "--eval"
