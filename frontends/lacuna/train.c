@@ -51,14 +51,28 @@ typedef struct {
 
 enum { STOPPED = -2 }; /* beside GO_ON and the exit codes: the user wants no more */
 
-static volatile sig_atomic_t caught;
+/* What a signal finds: how many came before it, and what it interrupts. */
+static volatile sig_atomic_t caught, stepping, measuring, telling;
+static lacuna_trainer *volatile running;
 
-/* SA_RESETHAND: a second signal does what it does without us. */
-static void on_signal(int sig) { caught = sig; }
-
-static void catch_signals(void)
+/* The first lets the step be finished, for measuring it does not wait; the second gives the step up, the third does what
+ * it does without us. */
+static void on_signal(int sig)
 {
-    struct sigaction sa = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    static const char finishing[] = "\r\033[Kfinishing this step (again: stop now)";
+    int before = errno;
+    caught++;
+    if (caught > 2) signal(sig, SIG_DFL), raise(sig);
+    else if (measuring || caught == 2) lacuna_train_cancel(running);
+    else if (stepping && telling && write(2, finishing, sizeof finishing - 1) < 0) telling = 0;
+    errno = before;
+}
+
+static void catch_signals(const job *j)
+{
+    struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    running = j->t;
+    telling = j->line.on;
     sigaction(SIGINT, &sa, NULL);
     sigaction(SIGTERM, &sa, NULL);
 }
@@ -188,7 +202,7 @@ static void log_step(job *j, const lacuna_train_report *rep, double flops)
     j->logged = now;
 }
 
-/* Held-out loss, told; *bits: bits a byte. */
+/* Held-out loss, told; *bits: bits a byte.  EXIT_DONE, STOPPED, EXIT_FAILED. */
 static int measure(job *j, const char *when, double *bits)
 {
     lacuna_train_report rep;
@@ -196,7 +210,12 @@ static int measure(job *j, const char *when, double *bits)
     *bits = NAN;
     if (!j->held) return EXIT_DONE;
     progress_note(&j->line, "measuring on the held-out text");
-    if (lacuna_train_eval(j->t, j->held, j->o->held_examples, &rep, &err) < 0) return failed(j, &err);
+    measuring = 1;
+    if (caught) lacuna_train_cancel(j->t);
+    int r = lacuna_train_eval(j->t, j->held, j->o->held_examples, &rep, &err);
+    measuring = 0;
+    if (r == LACUNA_E_CANCELLED) return progress_clear(&j->line), STOPPED;
+    if (r < 0) return failed(j, &err);
     *bits = rep.bits_per_byte;
     buf b = {0};
     buf_put(&b, "{");
@@ -251,12 +270,14 @@ static int run(job *j)
     j->line.bits = NAN;
     j->began = j->logged = engine_ms();
     show(j, &rep);
+    stepping = 1;
     for (;;) {
         stop = caught || j->broken;
         if (j->o->minutes > 0) steps = steps_for_time(j, rep.step, steps);
         agree(j, &stop, &steps);
         lacuna_train_set_steps(j->t, steps);
         r = stop ? 0 : lacuna_train_step(j->t, &rep, &err);
+        if (r == LACUNA_E_CANCELLED) stop = 1;
         if (r <= 0) break;
         j->step = rep.step;
         flops += rep.flops;
@@ -266,9 +287,10 @@ static int run(job *j)
         if (engine_ms() - j->saved >= j->o->save_every * 60e3 && save(j) && !j->rank)
             say("the run goes on; the next attempt to save is in %g minutes", j->o->save_every);
     }
+    stepping = 0;
     if (rep.step != j->last.step) log_step(j, &rep, flops);
     progress_clear(&j->line);
-    if (r < 0) return failed(j, &err);
+    if (r < 0 && !stop) return failed(j, &err);
     j->unsaved = save(j);
     return stop ? STOPPED : GO_ON;
 }
@@ -303,8 +325,9 @@ static int stopped(job *j)
 static int finish(job *j, double before)
 {
     double after;
-    int code = measure(j, "after", &after), written = write_model(j);
-    if (code || written) return EXIT_FAILED;
+    int code = measure(j, "after", &after);
+    if (code == STOPPED) return code;
+    if (write_model(j) || code) return EXIT_FAILED;
     if (j->rank) return EXIT_DONE;
     buf b = {0};
     buf_put(&b, "{");
@@ -425,7 +448,7 @@ static int train(job *j)
     if (code == EXIT_DONE) code = open_trainer(j);
     if (code == EXIT_DONE && j->o->eval) return measure(j, "now", &before);
     if (code == EXIT_DONE) code = name_files(j);
-    if (code == EXIT_DONE) catch_signals();
+    if (code == EXIT_DONE) catch_signals(j);
     /* at once, so that a path that cannot be written is known before the work and not after it */
     if (code == EXIT_DONE) code = save(j);
     if (code == EXIT_DONE) code = measure(j, "before", &before);
@@ -489,7 +512,7 @@ int cmd_train(int argc, char **argv)
         OPT("data", 0, ARG_LIST, &o.data, "PATH",
             "text to train on: a folder, a text, or a shard (*.bin); may be repeated"),
         OPT("held-out", 0, ARG_LIST, &o.held, "PATH", "text to measure on (default: about every 20th file of --data)"),
-        OPT_NUM("held-out-examples", 0, ARG_U64, &o.held_examples, "N", 1, 1e12, "examples to measure on (default 64)"),
+        OPT_NUM("held-out-examples", 0, ARG_U64, &o.held_examples, "N", 1, 1e6, "examples to measure on (default 64)"),
         OPT("shard", 0, ARG_TEXT, &o.shard, "OUT.bin", "write --data as a shard of tokens and exit"),
         OPT_HEAD("what to train"),
         OPT("base", 0, ARG_TEXT, &o.base, "MODEL", "a model to fit to the text; `default` is the one infill uses"),

@@ -62,6 +62,9 @@ for s in TERM INT; do
     eval "$(sed -n 's/.*go on with: lacuna/"$lacuna"/p' stop$s.err)" >/dev/null 2>&1 # the command that was named
     cmp -s whole/model.gguf stop$s/model.gguf; say $? "SIG$s and resume: the same model"
 done
+"$lacuna" train $new $long --out held --held-out-examples 1000000 >held.json 2>held.err &
+pid=$!; i=0; until [ -s held/state.safetensors ] || [ $((i += 1)) -gt 1200 ]; do sleep 0.05; done; kill -TERM $pid; wait $pid; rc=$?
+[ $rc -eq 0 ] && [ ! -s held.json ] && grep -q '^lacuna: stopped at step 0; go on with' held.err; say $? "SIGTERM while measuring: an end at once"
 { "$lacuna" train $new $long --out pipe 2>x.err; echo $? >rc; } | head -n 2 >/dev/null
 [ "$(cat rc)" = 0 ] && grep -q 'stopped at step.*pipe/model.gguf is usable' x.err && [ -s pipe/state.safetensors ] && [ -s pipe/model.gguf ]; say $? "closed pipe: a checkpoint and a model"
 if [ -w /dev/full ]; then
@@ -98,6 +101,9 @@ import re
 L=re.findall(r"\r([^\r\n]*)\x1b\[K",open("tty.out",newline="").read()); assert len(L)>8 and max(map(len,L))<40, L'
 python3 "$here/in_terminal.py" 20 60 0 "$lacuna" train --eval --resume tty/state.safetensors --held-out mine | grep -q 'measuring'; say $? "terminal: --eval tells that it measures"
 [ "$(grep -c 'reading\|measuring\|step ' run.err)" -eq 0 ]; say $? "no terminal: nothing of that"
+
+python3 "$here/in_terminal.py" 20 40 1 "$lacuna" train $new --data mine --out tty2 >tty.out
+grep -q 'finishing this step (again: stop now)' tty.out && grep -q 'stopped at step.*tty2/model.gguf is usable' tty.out && grep -q 'exit 0' tty.out; say $? "terminal: ^C finishes the step, and says so"
 
 # ---- measuring, shards, fine-tuning ---------------------------------------------------------------
 "$lacuna" train --eval --resume whole/state.safetensors --held-out mine/sub >e1 2>/dev/null && "$lacuna" train --eval --resume whole/state.safetensors --held-out mine/sub --threads 1 >e2 2>/dev/null
