@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #ifdef LAC_MPI
 #include <mpi.h>
@@ -21,6 +20,7 @@
 #include "lacuna/engine.h"
 #include "lacuna/gather.h"
 #include "lacuna/progress.h"
+#include "lacuna/run_files.h"
 
 typedef struct {
     lacuna_train_options to;
@@ -29,7 +29,7 @@ typedef struct {
     double minutes, save_every;
     uint32_t log_every;
     uint64_t held_examples;
-    int eval, new_corpus;
+    int eval, new_corpus, force;
 } settings;
 
 typedef struct {
@@ -38,7 +38,7 @@ typedef struct {
     lacuna_corpus *corpus, *held; /* held: NULL where nothing is held out */
     lacuna_trainer *t;
     int rank, ranks;
-    char *state, *model;          /* files to write */
+    run_files to;
     progress line;
     int json;                     /* lines go to standard output */
     uint64_t step;                /* steps done */
@@ -158,7 +158,7 @@ static void put_command(buf *b, const job *j)
 {
     const settings *o = j->o;
     buf_put(b, "lacuna train");
-    put_word(b, "--resume", j->state);
+    put_word(b, "--resume", j->to.state);
     for (size_t i = 0; i < o->data.n; i++) put_word(b, "--data", o->data.v[i]);
     for (size_t i = 0; i < o->held.n; i++) put_word(b, "--held-out", o->held.v[i]);
     if (o->type) put_word(b, "--type", o->type);
@@ -240,7 +240,7 @@ static int save(job *j)
 {
     lacuna_error err;
     j->saved = engine_ms();
-    return lacuna_train_save(j->t, j->state, &err) < 0 ? failed(j, &err) : EXIT_DONE;
+    return lacuna_train_save(j->t, j->to.state, &err) < 0 ? failed(j, &err) : EXIT_DONE;
 }
 
 /* --minutes as a number of steps: what the time is enough for at the speed so far, as long as the rate does not fall
@@ -300,7 +300,7 @@ static int write_model(job *j)
     lacuna_error err;
     const settings *o = j->o;
     progress_note(&j->line, "writing the model");
-    int r = lacuna_train_export(j->t, j->model, o->type, o->name, o->license, &err);
+    int r = lacuna_train_export(j->t, j->to.model, o->type, o->name, o->license, &err);
     progress_clear(&j->line);
     return r < 0 ? failed(j, &err) : EXIT_DONE;
 }
@@ -311,7 +311,7 @@ static int stopped(job *j)
     int code = j->step ? write_model(j) : EXIT_DONE;
     buf b = {0};
     buf_fmt(&b, "stopped at step %llu", (unsigned long long)j->step);
-    if (j->step && code == EXIT_DONE) buf_fmt(&b, ": %s is usable", j->model);
+    if (j->step && code == EXIT_DONE) buf_fmt(&b, ": %s is usable", j->to.model);
     if (!j->unsaved) {
         buf_put(&b, "; go on with: ");
         put_command(&b, j);
@@ -333,13 +333,13 @@ static int finish(job *j, double before)
     buf_put(&b, "{");
     json_add_bool(&b, "done", 1);
     json_add_uint(&b, "step", j->step);
-    json_add_name(&b, "model", j->model);
-    json_add_name(&b, "state", j->state);
+    json_add_name(&b, "model", j->to.model);
+    json_add_name(&b, "state", j->to.state);
     if (j->held) json_add_real(&b, "bits_per_byte_before", before), json_add_real(&b, "bits_per_byte_after", after);
     put_line(j, &b);
     if (j->o->to.base && after > before)
         say("the held-out text is no better predicted than before: more text, or fewer minutes, may help");
-    say("%s is ready: lacuna infill -m %s%s FILE", j->model, strchr(j->model, '/') ? "" : "./", j->model);
+    say("%s is ready: lacuna infill -m %s%s FILE", j->to.model, strchr(j->to.model, '/') ? "" : "./", j->to.model);
     return j->unsaved ? EXIT_FAILED : EXIT_DONE;
 }
 
@@ -378,33 +378,16 @@ static int open_corpora(job *j)
     return r ? EXIT_FAILED : EXIT_DONE;
 }
 
-static int ends_in(const char *s, const char *end)
-{
-    size_t n = strlen(s), k = strlen(end);
-    return n > k && !strcmp(s + n - k, end);
-}
-
-/* OUT.gguf: the model, and its state beside it; else a folder for both. */
+/* Nothing that took hours is replaced by mistake. */
 static int name_files(job *j)
 {
-    const char *out = j->o->out ? j->o->out : j->o->to.resume ? j->o->to.resume : "lacuna-mine.gguf";
-    buf state = {0}, model = {0};
-    if (ends_in(out, ".gguf") || (!j->o->out && ends_in(out, ".safetensors"))) {
-        int n = (int)(strrchr(out, '.') - out);
-        buf_fmt(&state, "%.*s.safetensors", n, out);
-        if (!j->o->out && ends_in(out, "/state.safetensors")) buf_fmt(&model, "%.*s/model.gguf", n - 6, out);
-        else buf_fmt(&model, "%.*s.gguf", n, out);
-    } else if (!j->o->out) {
-        buf_put(&state, out);
-        buf_fmt(&model, "%s.gguf", out);
-    } else {
-        if (mkdir(out, 0777) && errno != EEXIST) return say("%s: %s", out, strerror(errno)), EXIT_FAILED;
-        buf_fmt(&state, "%s/state.safetensors", out);
-        buf_fmt(&model, "%s/model.gguf", out);
-    }
-    j->state = state.p;
-    j->model = model.p;
-    return EXIT_DONE;
+    const char *resume = j->o->to.resume;
+    run_files_name(&j->to, j->o->out, resume);
+    char *lost = j->o->force ? NULL : run_files_lost(&j->to, resume);
+    if (!lost) return EXIT_DONE;
+    if (!j->rank) say("%s", lost);
+    free(lost);
+    return EXIT_FAILED;
 }
 
 static int open_trainer(job *j)
@@ -442,12 +425,13 @@ static int write_shard(job *j)
 static int train(job *j)
 {
     double before;
-    int code = open_corpora(j);
+    int code = j->o->eval || j->o->shard ? EXIT_DONE : name_files(j);
+    if (code == EXIT_DONE) code = open_corpora(j);
     if (code == EXIT_DONE && j->o->shard) return j->rank ? EXIT_DONE : write_shard(j);
     if (code == EXIT_DONE && j->o->eval && !j->held) return say("there is no held-out text to measure on"), EXIT_FAILED;
     if (code == EXIT_DONE) code = open_trainer(j);
     if (code == EXIT_DONE && j->o->eval) return measure(j, "now", &before);
-    if (code == EXIT_DONE) code = name_files(j);
+    if (code == EXIT_DONE && run_files_make(&j->to)) code = EXIT_FAILED;
     if (code == EXIT_DONE) catch_signals(j);
     /* at once, so that a path that cannot be written is known before the work and not after it */
     if (code == EXIT_DONE) code = save(j);
@@ -527,6 +511,7 @@ int cmd_train(int argc, char **argv)
         OPT_HEAD("output"),
         OPT("out", 'o', ARG_TEXT, &o.out, "OUT",
             "OUT.gguf, or a folder for model.gguf and state.safetensors (default lacuna-mine.gguf)"),
+        OPT("force", 0, ARG_FLAG, &o.force, NULL, "replace the state of another run"),
         OPT_ONE_OF("type", &type, "TYPE", types, "type of the model's matrices: f32, bf16 or q8_0 (default)", NULL),
         OPT("name", 0, ARG_TEXT, &o.name, "NAME", "name of the model (default: of its file)"),
         OPT("license", 0, ARG_TEXT, &o.license, "SPDX", "licence of the weights"),
@@ -598,8 +583,7 @@ int cmd_train(int argc, char **argv)
         lacuna_corpus_free(j.corpus);
         lacuna_corpus_free(j.held);
         lacuna_model_free(j.base);
-        free(j.state);
-        free(j.model);
+        run_files_free(&j.to);
         code = leave_ranks(&j, code);
     }
     free(none.v);

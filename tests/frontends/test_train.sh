@@ -118,7 +118,7 @@ if [ -f "$root/models/default/default.gguf" ]; then
     t "--base default" env LACUNA_MODEL="$root/models/default/default.gguf" "$lacuna" train --base default --data mine --steps 1 --length 64 --batch 2 --lanes 2 --held-out-examples 2 --out d.gguf
 fi
 for o in eso-b eso-a mdlm bd3 ar fim; do
-    "$lacuna" train $new --objective $o --data mine --steps 2 --out o.gguf >o.json 2>o.err; rc=$?
+    "$lacuna" train $new --objective $o --data mine --steps 2 --out o-$o.gguf >o.json 2>o.err; rc=$?
     say $rc "--objective $o"; [ $rc -eq 0 ] || cat o.err
 done
 "$lacuna" train $new --data mine --steps 2 --ema 0.9 --lr-muon 0 --clip 0 --decay 0 --cool 0 --next-weight 0 --cut-share 0 --precision f32 --kernel ref --out o.gguf >/dev/null 2>o.err; rc=$?
@@ -136,17 +136,22 @@ fails "extra operand" 2 "unexpected operand" "$lacuna" train $new --data mine mo
 for o in "--objective none" "--length 1" "--batch 0" "--lanes x" "--lr nan" "--lr -1" "--cool 2" "--alpha0 1.5" "--minutes 0" "--steps 0" "--ema inf" "--precision f16" "--type q4" "--log-every 0"; do
     fails "usage: $o" 2 "option ${o%% *}" "$lacuna" train $new --data mine $o
 done
+fails "another run's state" 1 "run/state.safetensors holds a run of 12 steps: --resume it" "$lacuna" train $new --data mine --steps 2 --out run
+fails "another run's state, by --resume" 1 "run/state.safetensors holds a run of 12 steps" "$lacuna" train --resume whole/state.safetensors --data mine --out run
+fails "the same by the default name" 1 "lacuna-mine.safetensors holds a run of 4 steps" "$lacuna" train $new --data mine --steps 2
+echo weights >w.safetensors; fails "a file that is no state" 1 "w.safetensors is there already" "$lacuna" train $new --data mine --steps 2 --out w.gguf
+t "--force" "$lacuna" train $new --data mine --steps 2 --out w.gguf --force
 fails "lanes that do not divide the batch" 1 "power of two" "$lacuna" train $new --data mine --lanes 3 --out x.gguf
-fails "missing data" 1 "nosuch: No such file" "$lacuna" train $new --data nosuch
-fails "binary file as text" 1 "not a text" "$lacuna" train $new --data mine/data.dat
-fails "not a shard" 1 "" "$lacuna" train $new --data net.bin
-cp mine/latin1.txt odd.bin; fails "a shard that is none" 1 "odd.bin" "$lacuna" train $new --data odd.bin
+fails "missing data" 1 "nosuch: No such file" "$lacuna" train $new --data nosuch --out x.gguf
+fails "binary file as text" 1 "not a text" "$lacuna" train $new --data mine/data.dat --out x.gguf
+fails "not a shard" 1 "" "$lacuna" train $new --data net.bin --out x.gguf
+cp mine/latin1.txt odd.bin; fails "a shard that is none" 1 "odd.bin" "$lacuna" train $new --data odd.bin --out x.gguf
 mkdir void; fails "folder without text" 1 "no text" "$lacuna" train $new --data void --out x.gguf
 fails "not a state" 1 "net.json" "$lacuna" train --resume net.json --data mine
 fails "another corpus" 1 "tokens in" "$lacuna" train --resume whole/state.safetensors --data mine/sub
 t "another corpus, with --new-corpus" "$lacuna" train --resume whole/state.safetensors --data mine/sub --new-corpus --steps 241 --out n.gguf
 t "which is from then on the corpus of the run" "$lacuna" train --resume n.safetensors --data mine/sub --steps 242 --out n.gguf
-fails "missing model" 1 "nosuch" "$lacuna" train --base nosuch --data mine
+fails "missing model" 1 "nosuch" "$lacuna" train --base nosuch --data mine --out x.gguf
 fails "--out in a folder that is not there" 1 "nowhere" "$lacuna" train $new --data mine --out nowhere/x.gguf
 fails "--out a device" 1 "" "$lacuna" train $new --data mine --out /dev/full
 sh -c 'trap "" XFSZ; ulimit -f 20; "$@"' - "$lacuna" train $new --data mine --steps 2 --out limit.gguf >x.out 2>x.err; rc=$?
