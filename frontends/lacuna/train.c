@@ -446,7 +446,7 @@ static int train(job *j)
 /* Numbers whose zero is not their default are NaN until given; 0 then means none, which the library wants negative. */
 static double *const *unset(lacuna_train_options *to, double **list)
 {
-    double *all[] = {&to->next_weight, &to->cut_share, &to->lr_muon, &to->decay, &to->clip, &to->cool, NULL};
+    double *all[] = {&to->lr, &to->split, &to->next_weight, &to->cut_share, &to->lr_muon, &to->decay, &to->clip, &to->cool, NULL};
     memcpy(list, all, sizeof all);
     return list;
 }
@@ -466,7 +466,9 @@ static int check(settings *o, double alpha0)
     if (o->eval && (o->data.n || o->shard)) return cmd_usage("train", "--eval takes neither --data nor --shard");
     if (to->steps && o->minutes > 0) return cmd_usage("train", "--steps and --minutes cannot be used together");
     if (o->new_corpus && !to->resume) return cmd_usage("train", "--new-corpus goes with --resume");
-    double *list[8];
+    if (to->lr == 0) return cmd_usage("train", "--lr must be above 0");
+    if (to->ema >= 1) return cmd_usage("train", "--ema must be below 1");
+    double *list[10];
     for (double *const *p = unset(to, list); *p; p++) **p = isnan(**p) ? 0 : **p == 0 ? -1 : **p;
     if (to->resume) {
         int fixed = to->objective || to->length || to->split != 0 || to->low_var || to->block || to->paper_share != 0 ||
@@ -486,7 +488,7 @@ int cmd_train(int argc, char **argv)
     static const char *const types[] = {"f32", "bf16", "q8_0", NULL}, *const precisions[] = {"bf16", "f32", NULL};
     static const char *const objectives[] = {"infill", "eso-b", "eso-a", "mdlm", "bd3", "ar", "fim", NULL};
     settings o = {.save_every = 5, .log_every = 10, .held_examples = 64};
-    double alpha0 = NAN, *list[8];
+    double alpha0 = NAN, *list[10];
     int type = -1, precision = -1, objective = -1;
     lacuna_train_options *to = &o.to;
     to->size = LACUNA_TRAIN_INIT;

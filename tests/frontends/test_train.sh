@@ -123,6 +123,8 @@ for o in eso-b eso-a mdlm bd3 ar fim; do
 done
 "$lacuna" train $new --data mine --steps 2 --ema 0.9 --lr-muon 0 --clip 0 --decay 0 --cool 0 --next-weight 0 --cut-share 0 --precision f32 --kernel ref --out o.gguf >/dev/null 2>o.err; rc=$?
 say $rc "other options"; [ $rc -eq 0 ] || cat o.err
+"$lacuna" train $new --objective eso-b --alpha0 0.5 --split 0 --data mine --steps 2 --log-every 1 --out split.gguf >split.json 2>o.err; rc=$?
+[ $rc -eq 0 ] && grep -q '"sequential"' split.json && ! grep -q '"diffusion"' split.json; say $? "--split 0: no example of diffusion"
 
 # ---- what goes wrong ------------------------------------------------------------------------------
 fails "no --data" 2 "data is missing" "$lacuna" train $new
@@ -132,6 +134,8 @@ fails "--config without --tokenizer" 2 "go together" "$lacuna" train --data mine
 fails "--steps and --minutes" 2 "cannot be used together" "$lacuna" train $new --data mine --steps 3 --minutes 1
 fails "--eval without --held-out" 2 "needs --held-out" "$lacuna" train --eval --resume whole/state.safetensors
 fails "--resume with what cannot be changed" 2 "with --resume" "$lacuna" train --resume whole/state.safetensors --data mine --batch 4
+fails "--lr 0" 2 "--lr must be above 0" "$lacuna" train $new --data mine --lr 0
+fails "--ema 1" 2 "--ema must be below 1" "$lacuna" train $new --data mine --ema 1
 fails "extra operand" 2 "unexpected operand" "$lacuna" train $new --data mine more
 for o in "--objective none" "--length 1" "--batch 0" "--lanes x" "--lr nan" "--lr -1" "--cool 2" "--alpha0 1.5" "--minutes 0" "--steps 0" "--ema inf" "--precision f16" "--type q4" "--log-every 0"; do
     fails "usage: $o" 2 "option ${o%% *}" "$lacuna" train $new --data mine $o
