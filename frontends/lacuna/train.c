@@ -202,35 +202,32 @@ static void log_step(job *j, const lacuna_train_report *rep, double flops)
     j->logged = now;
 }
 
-/* Held-out loss, told; *bits: bits a byte.  EXIT_DONE, STOPPED, EXIT_FAILED. */
-static int measure(job *j, const char *when, double *bits)
+/* Held-out loss, told, and kept in *rep (NaN where nothing is held out).  EXIT_DONE, STOPPED, EXIT_FAILED. */
+static int measure(job *j, const char *when, lacuna_train_report *rep)
 {
-    lacuna_train_report rep;
     lacuna_error err;
-    *bits = NAN;
+    rep->loss = rep->bits_per_byte = NAN;
     if (!j->held) return EXIT_DONE;
     progress_note(&j->line, "measuring on the held-out text");
     measuring = 1;
     if (caught) lacuna_train_cancel(j->t);
-    int r = lacuna_train_eval(j->t, j->held, j->o->held_examples, &rep, &err);
+    int r = lacuna_train_eval(j->t, j->held, j->o->held_examples, rep, &err);
     measuring = 0;
     if (r == LACUNA_E_CANCELLED) return progress_clear(&j->line), STOPPED;
     if (r < 0) return failed(j, &err);
-    *bits = rep.bits_per_byte;
     buf b = {0};
     buf_put(&b, "{");
     json_add_name(&b, "held_out", when);
-    json_add_uint(&b, "step", rep.step);
-    put_losses(&b, &rep);
-    json_add_uint(&b, "examples", rep.examples);
-    json_add_uint(&b, "targets", rep.targets);
+    json_add_uint(&b, "step", rep->step);
+    put_losses(&b, rep);
+    json_add_uint(&b, "examples", rep->examples);
+    json_add_uint(&b, "targets", rep->targets);
     put_line(j, &b);
     progress_clear(&j->line);
     if (j->rank) return EXIT_DONE;
-    if (isnan(*bits)) say("held out, %s: loss %.4f over %llu tokens", when, rep.loss, (unsigned long long)rep.targets);
-    else
-        say("held out, %s: %.3f bits a byte, loss %.4f over %llu tokens", when, *bits, rep.loss,
-            (unsigned long long)rep.targets);
+    char bits[48] = "";
+    if (!isnan(rep->bits_per_byte)) snprintf(bits, sizeof bits, "%.3f bits a byte, ", rep->bits_per_byte);
+    say("held out, %s: %sloss %.4f over %llu tokens", when, bits, rep->loss, (unsigned long long)rep->targets);
     return EXIT_DONE;
 }
 
@@ -322,24 +319,64 @@ static int stopped(job *j)
     return code || j->unsaved || (j->broken && j->broken != EPIPE) ? EXIT_FAILED : EXIT_DONE;
 }
 
-static int finish(job *j, double before)
+static void tell_worse(const lacuna_train_report *before, const lacuna_train_report *after)
 {
-    double after;
-    int code = measure(j, "after", &after);
-    if (code == STOPPED) return code;
-    if (write_model(j) || code) return EXIT_FAILED;
-    if (j->rank) return EXIT_DONE;
+    int bits = !isnan(after->bits_per_byte);
+    double was = bits ? before->bits_per_byte : before->loss, is = bits ? after->bits_per_byte : after->loss;
+    if (is > was)
+        say("held out got worse: %s %.4f before, %.4f after; more text, or less training, may help",
+            bits ? "bits a byte" : "loss", was, is);
+}
+
+/* How a model is used depends on what it learnt. */
+static void tell_ready(const job *j)
+{
+    const char *objective = lacuna_train_get_options(j->t)->objective;
+    const char *model = j->to.model, *here = strchr(model, '/') ? "" : "./";
+    if (!strcmp(objective, "infill") || !strncmp(objective, "eso-", 4))
+        say("%s is ready: lacuna infill -m %s%s FILE", model, here, model);
+    else
+        say("%s is ready; what it learnt with the objective %s is not what lacuna infill asks of a model", model, objective);
+}
+
+static void put_done(job *j, const lacuna_train_report *before, const lacuna_train_report *after)
+{
     buf b = {0};
     buf_put(&b, "{");
     json_add_bool(&b, "done", 1);
     json_add_uint(&b, "step", j->step);
     json_add_name(&b, "model", j->to.model);
     json_add_name(&b, "state", j->to.state);
-    if (j->held) json_add_real(&b, "bits_per_byte_before", before), json_add_real(&b, "bits_per_byte_after", after);
+    if (before) {
+        json_add_real(&b, "bits_per_byte_before", before->bits_per_byte);
+        json_add_real(&b, "bits_per_byte_after", after->bits_per_byte);
+    }
     put_line(j, &b);
-    if (j->o->to.base && after > before)
-        say("the held-out text is no better predicted than before: more text, or fewer minutes, may help");
-    say("%s is ready: lacuna infill -m %s%s FILE", j->to.model, strchr(j->to.model, '/') ? "" : "./", j->to.model);
+}
+
+/* A run with nothing left to do: the model of its state, should it be missing. */
+static int all_done(job *j)
+{
+    progress_clear(&j->line);
+    if (!j->rank)
+        say("the run has all its %llu steps: give --steps or --minutes to go on", (unsigned long long)j->step);
+    if (save(j) || write_model(j)) return EXIT_FAILED;
+    put_done(j, NULL, NULL);
+    if (!j->rank) tell_ready(j);
+    return EXIT_DONE;
+}
+
+/* All steps are done. */
+static int finish(job *j, const lacuna_train_report *before)
+{
+    lacuna_train_report after;
+    int code = measure(j, "after", &after);
+    if (code == STOPPED) return code;
+    if (write_model(j) || code) return EXIT_FAILED;
+    if (j->rank) return EXIT_DONE;
+    put_done(j, j->held ? before : NULL, &after);
+    tell_worse(before, &after);
+    tell_ready(j);
     return j->unsaved ? EXIT_FAILED : EXIT_DONE;
 }
 
@@ -411,7 +448,11 @@ static int open_trainer(job *j)
     }
     const lacuna_corpus *c = j->o->eval ? j->held : j->corpus;
     progress_note(&j->line, "setting up");
-    return lacuna_train_open(&j->t, c, to, &err) < 0 ? failed(j, &err) : EXIT_DONE;
+    if (lacuna_train_open(&j->t, c, to, &err) < 0) return failed(j, &err);
+    lacuna_train_report rep;
+    lacuna_train_get_report(j->t, &rep);
+    j->step = rep.step;
+    return EXIT_DONE;
 }
 
 static int write_shard(job *j)
@@ -424,7 +465,7 @@ static int write_shard(job *j)
 
 static int train(job *j)
 {
-    double before;
+    lacuna_train_report before;
     int code = j->o->eval || j->o->shard ? EXIT_DONE : name_files(j);
     if (code == EXIT_DONE) code = open_corpora(j);
     if (code == EXIT_DONE && j->o->shard) return j->rank ? EXIT_DONE : write_shard(j);
@@ -433,11 +474,14 @@ static int train(job *j)
     if (code == EXIT_DONE && j->o->eval) return measure(j, "now", &before);
     if (code == EXIT_DONE && run_files_make(&j->to)) code = EXIT_FAILED;
     if (code == EXIT_DONE) catch_signals(j);
+    if (code != EXIT_DONE) return code;
+    uint64_t steps = lacuna_train_get_options(j->t)->steps;
+    if (j->o->to.resume && steps && j->step >= steps && !(j->o->minutes > 0)) return all_done(j);
     /* at once, so that a path that cannot be written is known before the work and not after it */
-    if (code == EXIT_DONE) code = save(j);
+    code = save(j);
     if (code == EXIT_DONE) code = measure(j, "before", &before);
     if (code == EXIT_DONE) code = run(j);
-    if (code == GO_ON) code = finish(j, before);
+    if (code == GO_ON) code = finish(j, &before);
     return code == STOPPED ? stopped(j) : code;
 }
 

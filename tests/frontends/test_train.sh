@@ -120,11 +120,18 @@ fi
 for o in eso-b eso-a mdlm bd3 ar fim; do
     "$lacuna" train $new --objective $o --data mine --steps 2 --out o-$o.gguf >o.json 2>o.err; rc=$?
     say $rc "--objective $o"; [ $rc -eq 0 ] || cat o.err
+    case $o in eso-*) grep -q 'is ready: lacuna infill' o.err ;; *) ! grep -q ': lacuna infill' o.err ;; esac; say $? "--objective $o: what the model is for"
 done
 "$lacuna" train $new --data mine --steps 2 --ema 0.9 --lr-muon 0 --clip 0 --decay 0 --cool 0 --next-weight 0 --cut-share 0 --precision f32 --kernel ref --out o.gguf >/dev/null 2>o.err; rc=$?
 say $rc "other options"; [ $rc -eq 0 ] || cat o.err
 "$lacuna" train $new --objective eso-b --alpha0 0.5 --split 0 --data mine --steps 2 --log-every 1 --out split.gguf >split.json 2>o.err; rc=$?
 [ $rc -eq 0 ] && grep -q '"sequential"' split.json && ! grep -q '"diffusion"' split.json; say $? "--split 0: no example of diffusion"
+
+"$lacuna" train $new --data mine --steps 5 --lr 3 --lr-muon 3 --clip 0 --out worse.gguf >/dev/null 2>o.err; rc=$?
+[ $rc -eq 0 ] && grep -q 'held out got worse: bits a byte .* before, .* after' o.err; say $? "held out got worse"
+cp run/model.gguf old.gguf; rm run/model.gguf
+"$lacuna" train --resume run/state.safetensors --data mine --name tiny --license MIT >o.json 2>o.err; rc=$?
+[ $rc -eq 0 ] && cmp -s run/model.gguf old.gguf && grep -q 'has all its 12 steps: give --steps or --minutes' o.err && grep -q '"done":true,"step":12' o.json; say $? "a run that is done: its model again"
 
 # ---- what goes wrong ------------------------------------------------------------------------------
 fails "no --data" 2 "data is missing" "$lacuna" train $new
