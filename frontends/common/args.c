@@ -96,10 +96,11 @@ static int unknown(const arg_opt *opts, const char *word, size_t n, char *err, s
 
 static int bad_number(const arg_opt *o, const char *v, char *err, size_t err_size)
 {
+    const char *whole = o->kind == ARG_REAL ? "" : "whole ";
     if (o->lo < o->hi && o->hi < 1e15)
-        snprintf(err, err_size, "option --%s: expected a number from %g to %.15g, got '%.60s'", o->name, o->lo, o->hi, v);
+        snprintf(err, err_size, "option --%s: expected a %snumber from %g to %.15g, got '%.60s'", o->name, whole, o->lo, o->hi, v);
     else if (o->lo < o->hi)
-        snprintf(err, err_size, "option --%s: expected a number from %g up, got '%.60s'", o->name, o->lo, v);
+        snprintf(err, err_size, "option --%s: expected a %snumber from %g up, got '%.60s'", o->name, whole, o->lo, v);
     else
         snprintf(err, err_size, "option --%s: expected a %s, got '%.60s'", o->name,
                  o->kind == ARG_REAL ? "finite number" : "whole number from 0 up", v);

@@ -57,17 +57,18 @@ static char *join(const char *a, const char *b)
     return s.p;
 }
 
-static int walk(files *l, const char *dir, size_t below, int top)
+static int walk(files *l, const char *dir, size_t below, int top, counts *c)
 {
     DIR *d = opendir(dir);
-    if (!d) return top ? say("%s: %s", dir, strerror(errno)), -1 : 0;
+    if (!d && top) return say("%s: %s", dir, strerror(errno)), -1;
+    if (!d) return c->unreadable++, 0;
     for (const struct dirent *e; (e = readdir(d));) {
         struct stat st;
         if (e->d_name[0] == '.') continue;
         char *path = join(dir, e->d_name);
         if (lstat(path, &st)) st.st_mode = 0;
         if (S_ISREG(st.st_mode)) add(l, path, below, 0);
-        if (S_ISDIR(st.st_mode)) walk(l, path, below, 0);
+        if (S_ISDIR(st.st_mode)) walk(l, path, below, 0, c);
         if (!S_ISREG(st.st_mode)) free(path);
     }
     closedir(d);
@@ -76,15 +77,16 @@ static int walk(files *l, const char *dir, size_t below, int top)
 
 static int by_path(const void *a, const void *b) { return strcmp(((const file *)a)->path, ((const file *)b)->path); }
 
-static int find(files *l, const arg_list *paths)
+static int find(files *l, const arg_list *paths, counts *c)
 {
     for (size_t i = 0; i < paths->n; i++) {
         struct stat st;
         const char *p = paths->v[i], *slash = strrchr(p, '/');
         size_t first = l->n, n = strlen(p);
         if (stat(p, &st)) return say("%s: %s", p, strerror(errno)), -1;
-        if (!S_ISDIR(st.st_mode)) add(l, xcopy(p), slash ? (size_t)(slash - p) + 1 : 0, 1);
-        else if (walk(l, p, n + (n && p[n - 1] != '/'), 1)) return -1;
+        if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode)) return say("%s: not a regular file or folder", p), -1;
+        if (S_ISREG(st.st_mode)) add(l, xcopy(p), slash ? (size_t)(slash - p) + 1 : 0, 1);
+        else if (walk(l, p, n + (n && p[n - 1] != '/'), 1, c)) return -1;
         else if (l->n > first) qsort(l->v + first, l->n - first, sizeof *l->v, by_path);
     }
     return 0;
@@ -202,7 +204,7 @@ int gather(lacuna_corpus *corpus, lacuna_corpus *held, const arg_list *paths, bu
     const char *const *tags;
     files l = {0};
     counts c = {.tag = xalloc(lacuna_corpus_tags(corpus, &tags) + 1, sizeof *c.tag)};
-    int r = find(&l, paths);
+    int r = find(&l, paths, &c);
     if (!r) r = probe(&l, &c);
     uint64_t limit = r ? 0 : limit_of(&l);
     for (size_t i = 0; !r && i < l.n; i++) r = add_file(corpus, held, &l.v[i], limit, &c);

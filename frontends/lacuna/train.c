@@ -427,6 +427,17 @@ static int name_files(job *j)
     return EXIT_FAILED;
 }
 
+/* Where a state was refused for the text alone, there is a way. */
+static void tell_new_corpus(const lacuna_corpus *c, const lacuna_train_options *to)
+{
+    lacuna_train_options other = *to;
+    lacuna_trainer *t;
+    other.new_corpus = 1;
+    if (lacuna_train_open(&t, c, &other, NULL) < 0) return;
+    lacuna_train_free(t);
+    say("--new-corpus goes on with another text than before");
+}
+
 static int open_trainer(job *j)
 {
     lacuna_train_options *to = &j->o->to;
@@ -448,7 +459,10 @@ static int open_trainer(job *j)
     }
     const lacuna_corpus *c = j->o->eval ? j->held : j->corpus;
     progress_note(&j->line, "setting up");
-    if (lacuna_train_open(&j->t, c, to, &err) < 0) return failed(j, &err);
+    int r = lacuna_train_open(&j->t, c, to, &err);
+    if (r < 0) failed(j, &err);
+    if (r == LACUNA_E_ARG && to->resume && !to->new_corpus) tell_new_corpus(c, to);
+    if (r < 0) return EXIT_FAILED;
     lacuna_train_report rep;
     lacuna_train_get_report(j->t, &rep);
     j->step = rep.step;
@@ -498,6 +512,11 @@ static double *const *unset(lacuna_train_options *to, double **list)
 static int check(settings *o, double alpha0)
 {
     lacuna_train_options *to = &o->to;
+    const arg_list *lists[] = {&o->data, &o->held};
+    for (int l = 0; l < 2; l++)
+        for (size_t i = 0; i < lists[l]->n; i++)
+            if (!*lists[l]->v[i]) return cmd_usage("train", "--%s is empty", l ? "held-out" : "data");
+    if (o->out && !*o->out) return cmd_usage("train", "--out is empty");
     const char *const sources = "one of --base, --config and --resume is needed, and no more";
     int n = (o->base != NULL) + (to->config != NULL) + (to->resume != NULL);
     if (o->shard ? (o->base != NULL) + (o->tokenizer != NULL) + (to->resume != NULL) != 1 : n != 1)

@@ -143,6 +143,9 @@ fails "--eval without --held-out" 2 "needs --held-out" "$lacuna" train --eval --
 fails "--resume with what cannot be changed" 2 "with --resume" "$lacuna" train --resume whole/state.safetensors --data mine --batch 4
 fails "--lr 0" 2 "--lr must be above 0" "$lacuna" train $new --data mine --lr 0
 fails "--ema 1" 2 "--ema must be below 1" "$lacuna" train $new --data mine --ema 1
+fails "empty --out" 2 "--out is empty" "$lacuna" train $new --data mine -o ""
+fails "empty --data" 2 "--data is empty" "$lacuna" train $new --data ""
+fails "a fraction for a whole number" 2 "whole number" "$lacuna" train $new --data mine --steps 1.5
 fails "extra operand" 2 "unexpected operand" "$lacuna" train $new --data mine more
 for o in "--objective none" "--length 1" "--batch 0" "--lanes x" "--lr nan" "--lr -1" "--cool 2" "--alpha0 1.5" "--minutes 0" "--steps 0" "--ema inf" "--precision f16" "--type q4" "--log-every 0"; do
     fails "usage: $o" 2 "option ${o%% *}" "$lacuna" train $new --data mine $o
@@ -160,6 +163,8 @@ cp mine/latin1.txt odd.bin; fails "a shard that is none" 1 "odd.bin" "$lacuna" t
 mkdir void; fails "folder without text" 1 "no text" "$lacuna" train $new --data void --out x.gguf
 fails "not a state" 1 "net.json" "$lacuna" train --resume net.json --data mine
 fails "another corpus" 1 "tokens in" "$lacuna" train --resume whole/state.safetensors --data mine/sub
+grep -q -e '--new-corpus' f.err; say $? "another corpus: the way is told"
+mkfifo fifo; fails "a FIFO" 1 "fifo: not a regular file or folder" timeout 10 "$lacuna" train $new --data fifo --out x.gguf
 t "another corpus, with --new-corpus" "$lacuna" train --resume whole/state.safetensors --data mine/sub --new-corpus --steps 241 --out n.gguf
 t "which is from then on the corpus of the run" "$lacuna" train --resume n.safetensors --data mine/sub --steps 242 --out n.gguf
 fails "missing model" 1 "nosuch" "$lacuna" train --base nosuch --data mine --out x.gguf
