@@ -156,6 +156,8 @@ static void put_command(buf *b, const job *j)
     if (o->type) put_word(b, "--type", o->type);
     if (o->name) put_word(b, "--name", o->name);
     if (o->license) put_word(b, "--license", o->license);
+    /* too early a stop for the time to have become steps */
+    if (o->minutes > 0 && !lacuna_train_get_options(j->t)->steps) buf_fmt(b, " --minutes %g", o->minutes);
 }
 
 /* Seconds to the end at the speed of this run; before that is known those that were asked for; NaN without an end. */
