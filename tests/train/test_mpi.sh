@@ -20,6 +20,7 @@ ranks() { n=$1; shift; mpirun -n "$n" --allow-run-as-root --oversubscribe "$lacu
 echo '{"dim": 32, "layers": 2, "heads": 2, "ff": 64, "vocab": 8192, "qk_norm": true, "context_length": 64}' >net.json
 new="--config net.json --tokenizer $root/tests/data/bpe8k.model --data $root/lib/base --length 48 --batch 8 --lanes 4 --warmup 2 --log-every 1 --threads 1"
 for o in infill eso-b; do
+    rm -f one.* two.*
     "$lacuna" train $new --objective $o --steps 6 --out one.gguf --name x >one.json 2>one.err; a=$?
     ranks 2 $new --objective $o --steps 6 --out two.gguf --name x >two.json 2>two.err; b=$?
     [ $a -eq 0 ] && [ $b -eq 0 ]; say $? "$o: one rank and two"
