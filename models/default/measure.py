@@ -73,7 +73,7 @@ def slots_of(case, options):
 def run_lines(command, requests):
     run = subprocess.run(command, text=True, check=True, stdout=subprocess.PIPE,
                          input=''.join(json.dumps(r) + '\n' for r in requests))
-    return [json.loads(line) for line in run.stdout.splitlines()]
+    return [json.loads(line) for line in run.stdout.rstrip('\n').split('\n')]
 
 
 def batches(cases, key):
