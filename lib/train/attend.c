@@ -19,13 +19,6 @@ static size_t columns(const lac_example *ex, size_t a, size_t n)
     return end;
 }
 
-static float row_max(const float *x, size_t n, float max)
-{
-    for (size_t i = 0; i < n; i++)
-        if (x[i] > max) max = x[i];
-    return max;
-}
-
 /* Softmax of scale s over [0, sees) and [from, to); zero elsewhere in [0, end). */
 static void soften(const lac_tape *t, const lac_example *ex, size_t i, float *s, size_t end, float scale)
 {
@@ -33,7 +26,7 @@ static void soften(const lac_tape *t, const lac_example *ex, size_t i, float *s,
     size_t sees = ex->sees[i], from = ex->from[i] > sees ? ex->from[i] : sees, to = ex->to[i] > from ? ex->to[i] : from;
     t->math->grad->scale(s, scale, sees);
     t->math->grad->scale(s + from, scale, to - from);
-    float max = row_max(s + from, to - from, row_max(s, sees, -INFINITY));
+    float max = fmaxf(lac_row_max(s, sees), lac_row_max(s + from, to - from));
     float sum = k->exp_sum(s, s, max, sees) + k->exp_sum(s + from, s + from, max, to - from);
     memset(s + sees, 0, (from - sees) * sizeof *s);
     memset(s + to, 0, (end - to) * sizeof *s);

@@ -1,11 +1,25 @@
 #include "train/block.h"
 
+#include <math.h>
 #include <string.h>
 
 void lac_op_set(const lac_tape *t, void *op, size_t at, const float *x, size_t n)
 {
     if (t->math->gemm->bf16) t->math->grad->to_bf16((uint16_t *)op + at, x, n);
     else memcpy((float *)op + at, x, n * sizeof *x);
+}
+
+/* Sixteen maxima side by side, which the compiler turns into vectors. */
+float lac_row_max(const float *x, size_t n)
+{
+    float m[16], max = -INFINITY;
+    for (size_t j = 0; j < 16; j++) m[j] = -INFINITY;
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        for (size_t j = 0; j < 16; j++) m[j] = x[i + j] > m[j] ? x[i + j] : m[j];
+    for (; i < n; i++) max = x[i] > max ? x[i] : max;
+    for (size_t j = 0; j < 16; j++) max = m[j] > max ? m[j] : max;
+    return max;
 }
 
 lac_block_mod lac_block_mod_of(const lac_params *ps, size_t l)

@@ -36,15 +36,15 @@ struct lac_tape {
     const lac_math *math;
     const lacuna_allocator *mem;
     lac_arena arena;
-    size_t cap, wide;      /* entries; the widest row that `row` holds */
+    size_t cap, wide;      /* entries; floats of `row`: max(3E, F or 2F, cap) */
     size_t up_rows;        /* F or 2F */
     lac_block_tape *block; /* [L] */
     float *x;              /* [cap, E] the stream behind the last block */
     float *dx;             /* [cap, E] its gradient, on the way back that of every stream */
     float *row;            /* [wide] one row */
-    float *d;              /* [cap, wide] gradient of a wide activation */
+    float *d;              /* [cap, max(3E, F or 2F)] gradient of a wide activation */
     float *da;             /* [cap, max(E, F)] */
-    void *dop, *dxo;       /* operands [cap, wide] [cap, E] */
+    void *dop, *dxo;       /* operands of the shapes of d and of [cap, E] */
     float *score;          /* [LAC_ATTEND_ROWS, cap] */
     void *sop;             /* operand of the same shape */
     float *angle;          /* [cap, D] cosines, then sines */
@@ -59,6 +59,9 @@ static inline size_t lac_op_size(const lac_tape *t) { return t->math->gemm->bf16
 static inline void *lac_op_at(const lac_tape *t, void *base, size_t i) { return (char *)base + i * lac_op_size(t); }
 static inline const void *lac_op_of(const lac_tape *t, const void *base, size_t i) { return (const char *)base + i * lac_op_size(t); }
 void lac_op_set(const lac_tape *t, void *op, size_t at, const float *x, size_t n); /* op[at, at + n) = x */
+
+/* The largest of n numbers; -inf of none. */
+float lac_row_max(const float *x, size_t n);
 
 /* The norm of one row: y = norm(x) a + b (b: official only); and back: dx, da, db +=. */
 void lac_norm_row(const lac_tape *t, float *y, const float *x, const float *a, const float *b);

@@ -90,25 +90,12 @@ static void enter_back(lac_tape *t, const lac_example *ex, float *g)
     for (size_t i = 0; i < ex->n; i++) t->math->grad->add(g + t->ps->embed + (size_t)ex->token[i] * e, t->dx + i * e, e);
 }
 
-/* Sixteen maxima side by side, which the compiler turns into vectors. */
-static float row_max(const float *x, size_t n)
-{
-    float m[16], max = -INFINITY;
-    for (size_t j = 0; j < 16; j++) m[j] = -INFINITY;
-    size_t i = 0;
-    for (; i + 16 <= n; i += 16)
-        for (size_t j = 0; j < 16; j++) m[j] = x[i + j] > m[j] ? x[i + j] : m[j];
-    for (; i < n; i++) max = x[i] > max ? x[i] : max;
-    for (size_t j = 0; j < 16; j++) max = m[j] > max ? m[j] : max;
-    return max;
-}
-
 /* -ln softmax(z)[target] without the mask index; z becomes the softmax times c, minus c at the target. */
 static double cross_entropy(const lac_tape *t, float *z, int32_t target, float c)
 {
     size_t v = t->ps->hp.vocab;
     z[t->ps->hp.mask] = -INFINITY;
-    float max = row_max(z, v), at = z[target], sum = t->math->kern->exp_sum(z, z, max, v);
+    float max = lac_row_max(z, v), at = z[target], sum = t->math->kern->exp_sum(z, z, max, v);
     t->math->grad->scale(z, c / sum, v);
     z[target] -= c;
     return log((double)sum) + (double)max - (double)at;
