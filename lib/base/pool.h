@@ -1,4 +1,4 @@
-/* A few threads that run one loop together: owned by a session, made at open, joined at free.
+/* A few threads that run one loop together: owned by a session, made at open, joined at free; or the host's own.
  *
  * lac_pool_run cuts [0, n) into items; any thread takes any item, so an item must not depend on which
  * thread runs it nor on how many there are: then the bits do not depend on it either.  Between runs the
@@ -13,6 +13,8 @@ typedef void (*lac_pool_fn)(void *ctx, size_t item, size_t thread);
 
 /* n_threads counts the caller; at most 256.  With 0 or 1 no thread is made.  NOMEM or IO. */
 int lac_pool_open(lac_pool **out, const lacuna_allocator *mem, unsigned n_threads, lacuna_error *err);
+/* A pool that hands every run to the host's threads (lacuna.h).  ARG, NOMEM. */
+int lac_pool_wrap(lac_pool **out, const lacuna_allocator *mem, const lacuna_parallel *host, lacuna_error *err);
 void lac_pool_free(lac_pool *p); /* NULL is allowed */
 unsigned lac_pool_threads(const lac_pool *p);
 

@@ -171,10 +171,25 @@ LACUNA_API lacuna_text lacuna_token_bytes(const lacuna_model *m, lacuna_token id
 /* Cache and scratch of one user of a model.  One thread at a time; as many sessions as you like. */
 typedef struct lacuna_session lacuna_session;
 
+/* The host's threads: run() calls fn(arg, item, thread) once for every item in [0, n), on any thread, any number at a
+ * time, 0 <= thread < n_threads and no two calls at once with one thread, and returns when all have returned. */
+typedef struct {
+    void (*run)(void *ctx, void (*fn)(void *arg, size_t item, size_t thread), void *arg, size_t n);
+    void *ctx;
+    uint32_t n_threads;
+} lacuna_parallel;
+
+/* Type of the cached keys and values.  BF16 takes half the memory and bandwidth. */
+typedef enum { LACUNA_CACHE_AUTO, LACUNA_CACHE_F32, LACUNA_CACHE_BF16 } lacuna_cache_type; /* AUTO: F32 for F32 weights, else BF16 */
+
 typedef struct {
     size_t size;        /* LACUNA_SESSION_INIT */
     uint32_t n_threads; /* 0 and 1: the caller's thread only.  The text does not depend on it. */
     uint32_t n_context; /* positions allowed; 0: the model's.  More is possible but untrained. */
+    lacuna_cache_type cache_type;
+    size_t cache_bytes; /* keys and values of texts worked on before are kept up to so many bytes, the least recently used
+                           go first; 0: 256 MiB.  What the request in progress needs is always there. */
+    lacuna_parallel parallel; /* run NULL: threads of the session's own; else n_threads above must be 0 */
 } lacuna_session_options;
 #define LACUNA_SESSION_INIT sizeof(lacuna_session_options)
 
@@ -218,7 +233,11 @@ typedef enum {
 /* What a mask entry sees of the other mask entries of its step (Eso-LM section 4, and independent). */
 typedef enum {
     LACUNA_RULE_INDEPENDENT, /* nothing: the trained any-order conditional of every slot */
-    LACUNA_RULE_PAPER        /* the mask entries before it in the step (Eso-LM (B) as published) */
+    LACUNA_RULE_PAPER,       /* the mask entries before it in the step (Eso-LM (B) as published) */
+    LACUNA_RULE_MDLM,        /* a baseline: every entry sees every other, nothing is cached, each step runs them all (MDLM,
+                                arXiv 2406.07524) */
+    LACUNA_RULE_BD3          /* a baseline: blocks of `block` slots left to right; inside a block as MDLM, blocks that are
+                                done are cached by a pass of their own (BD3-LM, arXiv 2503.09573) */
 } lacuna_rule;
 
 /* Called with the raw logits of each mask entry of a pass (n_vocab floats, the mask index included), in
@@ -246,6 +265,16 @@ typedef struct {
     size_t n_groups;
     lacuna_logits_fn on_logits; /* or NULL */
     void *on_logits_ctx;
+    int lossless;         /* non-zero: several slots a pass, and the same text, token for token, as one a pass in this order would
+                             give with this seed: drafts are checked by the pass that uses them (doc/METHOD.md).  Orders
+                             LEFT and given plans of single slots; alpha0 is not used */
+    uint32_t draft;       /* lossless: slots drafted at most a pass; 0: 8 */
+    uint32_t n_candidates; /* fills made side by side, rows of the same passes; candidate c has the seed seed + c and the text
+                             it would have alone; 0: 1; at most 64 */
+    int heal;             /* non-zero: where a token of the model could run over the start of a hole, the bytes of the text
+                             that would be its beginning become a constraint on the fill instead of a token of their own; lacuna_fill
+                             gives what follows them */
+    uint32_t block;       /* RULE_BD3: slots of a block; 0: 16 */
 } lacuna_infill_options;
 #define LACUNA_INFILL_INIT sizeof(lacuna_infill_options)
 
@@ -276,6 +305,7 @@ typedef struct {
     double prob;        /* probability with which it was drawn from the filtered distribution (that of the line feed,
                            where one ended a one_line hole); 1 for argmax */
     double entropy;     /* of the model's distribution at the slot, nats */
+    size_t candidate;   /* which of n_candidates, from 0 */
 } lacuna_reveal;
 
 typedef struct {
@@ -284,7 +314,7 @@ typedef struct {
     const lacuna_reveal *reveals; /* n, in rank order */
     size_t n;
     size_t n_entries;     /* entries that went through the network in this step */
-    size_t n_open;        /* slots still open after it */
+    size_t n_open;        /* slots still open after it, of all candidates */
 } lacuna_event;
 
 /* Run one pass of the network for the request in progress and report what it revealed.  Returns 1 with
@@ -301,6 +331,10 @@ LACUNA_API int lacuna_fill(lacuna_session *s, size_t hole, lacuna_text *out, lac
  * <eom> in every slot behind the end.  Returns how many; *ids is valid until the next call on s. */
 LACUNA_API int64_t lacuna_fill_ids(lacuna_session *s, size_t hole, const lacuna_token **ids, lacuna_error *err);
 
+/* The same of candidate c of n_candidates; the two above are those of candidate 0. */
+LACUNA_API int lacuna_candidate_fill(lacuna_session *s, size_t c, size_t hole, lacuna_text *out, lacuna_error *err);
+LACUNA_API int64_t lacuna_candidate_ids(lacuna_session *s, size_t c, size_t hole, const lacuna_token **ids, lacuna_error *err);
+
 typedef struct {
     size_t nfe;         /* passes of the network that asked for slots (steps) */
     size_t n_tokens;    /* tokens revealed, <eom> included */
@@ -309,10 +343,27 @@ typedef struct {
     size_t n_context;   /* context entries in all */
     size_t n_dropped;   /* bytes of text outside the window (drop_far) */
     double logprob;     /* sum of the reveals' */
+    size_t n_drafted;   /* lossless: drafts checked */
+    size_t n_accepted;  /* and found right */
 } lacuna_stats;
 
-/* Counters of the request in progress or just finished. */
+/* Counters of the request in progress or just finished: of candidate 0, and of all that its passes did. */
 LACUNA_API lacuna_stats lacuna_get_stats(const lacuna_session *s);
+/* Those of candidate c: n_tokens and logprob are its own, the others the request's. */
+LACUNA_API lacuna_stats lacuna_candidate_stats(const lacuna_session *s, size_t c);
+
+/* ---- speed ----------------------------------------------------------------------------------- */
+
+/* What the machine can do, measured in about `seconds` on the threads of s: the floors that a pass is held against. */
+typedef struct {
+    double read_bytes;  /* bytes read a second, of a block far larger than the caches */
+    double multiplies;  /* multiply-adds a second, of the kernel table's products for the model's weights, in registers */
+    size_t weight_bytes; /* bytes of weights that a pass with logits reads, as packed for the kernels */
+    size_t weight_multiplies; /* multiply-adds of an entry with logits */
+} lacuna_machine;
+
+/* Fails with NOMEM, ARG (seconds not in (0, 60]).  A request in progress stays. */
+LACUNA_API int lacuna_measure(lacuna_session *s, double seconds, lacuna_machine *out, lacuna_error *err);
 
 /* ---- likelihood ---------------------------------------------------------------------------- */
 

@@ -5,17 +5,17 @@
  *   F mlp width               V vocabulary       L layers  S slots   R rows of a weight matrix   K its columns
  *
  * Contract of every entry
- * - float32 in and out; accumulation in float32 or better.  float buffers are aligned as C wants a float,
- *   rows of weights not at all: a file may put them anywhere.  No entry reads or writes past its ends.
+ * - float32 in and out; accumulation in float32 or better.  float buffers are aligned as C wants a float, panels
+ *   and prepared rows (pack.h) to 64 bytes.  No entry reads or writes past its ends.
  * - Batch invariance: a row of the output is a function of its own row of the input and of the weights,
  *   in an order of summation fixed by (table, K): the same bits whether rows come one or a hundred at a
  *   time.  This is why a fill does not depend on what was cached, on groups or on threads.
  * - Outputs do not overlap inputs, but an entry that maps x[i] to y[i] may run in place (y == x).
  * - Different tables may differ in the last bits; tests/kern holds each against kern_ref in double.
  *
- * kern_ref.c is written to be read; it sums in double.  kern_avx2.c, kern_avx512.c and kern_neon.c are compiled
- * for more than the baseline, take what a vector is on their CPU from vec_avx2.h, vec_avx512.h or vec_neon.h, and
- * the loops, in the order of kern_ref.c, from kern_simd.h. */
+ * kern_ref.c is written to be read; it sums in double.  kern_avx2.c, kern_avx512.c, kern_avx512vnni.c and
+ * kern_neon.c are compiled for more than the baseline, take what a vector is on their CPU from vec_*.h, and the
+ * loops from kern_simd.h (rows), product_simd.h (products) and attend_simd.h. */
 #ifndef LAC_KERN_KERN_H
 #define LAC_KERN_KERN_H
 
@@ -46,14 +46,25 @@ const char *lac_type_name(lac_type type); /* "F32", "BF16", "Q8_0", "?" */
 void lac_row_encode(lac_type type, const float *x, size_t k, void *out);
 void lac_row_decode(lac_type type, const void *row, size_t k, float *out);
 
-typedef struct {
-    const char *name; /* "ref", "avx2", "avx512", "neon" */
+typedef struct lac_attend lac_attend;
 
-    /* y[n * ldy + r] = sum_k x[n * ldx + k] * w[r, k], for n < N, r in [0, R).
-     * w: R rows of K weights, back to back, of the type in the name. */
-    void (*matmul_f32)(float *y, size_t ldy, const float *x, size_t ldx, const void *w, size_t N, size_t R, size_t K);
-    void (*matmul_bf16)(float *y, size_t ldy, const float *x, size_t ldx, const void *w, size_t N, size_t R, size_t K);
-    void (*matmul_q8_0)(float *y, size_t ldy, const float *x, size_t ldx, const void *w, size_t N, size_t R, size_t K);
+typedef struct {
+    const char *name; /* "ref", "avx2", "avx512", "avx512vnni", "neon" */
+
+    /* A row of activations as the product by weights of this type reads them: [K] -> lac_prepared_bytes (pack.h).  The
+     * same bytes on every table. */
+    void (*prepare)(lac_type type, void *out, const float *x, size_t K);
+
+    /* y[n * ldy + r] = sum_k x[n, k] * w[r, k], for n < N, r < R.  x: N prepared rows, back to back.  w: panels
+     * (pack.h) of the R rows.  Sums: F32 and BF16 in the order of k; Q8_0: whole numbers inside a block, blocks in order. */
+    void (*matmul)(lac_type type, float *y, size_t ldy, const void *x, size_t N, const void *w, size_t R, size_t K);
+
+    /* Attention of one head: softmax(q k / sqrt(D)) v over the keys that each row sees.  See attend.h. */
+    void (*attend)(const lac_attend *a);
+
+    /* About `turns` products of vectors as `matmul` makes them for this type, in registers; returns how many
+     * multiply-adds that was.  A bench times it: the peak of the CPU. */
+    double (*spin)(lac_type type, size_t turns);
 
     float (*dot)(const float *a, const float *b, size_t n);          /* sum a_i b_i */
     void (*axpy)(float *y, float a, const float *x, size_t n);       /* y += a x */
@@ -72,17 +83,10 @@ typedef struct {
 } lac_kern;
 
 /* The tables; NULL where the compiler does not aim at that CPU family.  Use lac_kern_pick. */
-extern const lac_kern *const lac_kern_ref, *const lac_kern_avx2, *const lac_kern_avx512, *const lac_kern_neon;
+extern const lac_kern *const lac_kern_ref, *const lac_kern_avx2, *const lac_kern_avx512, *const lac_kern_avx512vnni, *const lac_kern_neon;
 
 /* The table called `name`, or the best this CPU has for NULL; NULL when the name is unknown or the CPU
  * cannot run it. */
 const lac_kern *lac_kern_pick(const char *name);
-
-/* matmul for a matrix of any type. */
-static inline void lac_matmul(const lac_kern *kern, lac_type type, float *y, size_t ldy, const float *x, size_t ldx,
-                              const void *w, size_t N, size_t R, size_t K)
-{
-    (type == LAC_F32 ? kern->matmul_f32 : type == LAC_BF16 ? kern->matmul_bf16 : kern->matmul_q8_0)(y, ldy, x, ldx, w, N, R, K);
-}
 
 #endif

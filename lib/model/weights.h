@@ -34,6 +34,7 @@ typedef struct {
     lac_type type;
     const void *data;  /* [rows, cols], in the mapped file; NULL: absent */
     size_t rows, cols;
+    const void *panels; /* packed for products (kern/pack.h), 64-byte aligned; NULL before lac_weights_pack */
 } lac_matrix;
 
 typedef struct {
@@ -56,6 +57,8 @@ typedef struct {
     const float *norm;             /* [E] or NULL */
     lac_layer *layer;              /* [L] */
     uint64_t n_params;
+    void *packed;                  /* the panels of all matrices, one block; NULL before lac_weights_pack */
+    size_t packed_bytes;
     lacuna_allocator mem;
 } lac_weights;
 
@@ -63,5 +66,9 @@ typedef struct {
  * hyper-parameters, which are checked for sense first (eso.* keys: see lacuna-model.5).  FORMAT, LIMIT, NOMEM. */
 int lac_weights_bind(lac_weights *out, const lac_gguf *g, const lacuna_allocator *mem, lacuna_error *err);
 void lac_weights_free(lac_weights *w);
+
+/* Pack all matrices for products, which is what the network reads from then on, and let go of the pages of the file
+ * that this brought in.  Again: nothing.  NOMEM; w is then as before. */
+int lac_weights_pack(lac_weights *w, lacuna_error *err);
 
 #endif
