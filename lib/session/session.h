@@ -77,14 +77,12 @@ struct lacuna_session {
 /* Copy an options struct into a local of this library's size.  What a newer caller has beyond it must be zero. VERSION. */
 int lac_session_options(void *to, size_t known, const void *from, const char *what, lacuna_error *err);
 
-/* session.c: the cache as a list of entries */
+/* session.c: texts that were worked on, as lists of entries */
 
-/* Make room for `entries` entries in cache and pass. */
-int lac_session_reserve(lacuna_session *s, size_t entries, lacuna_error *err);
-/* Keep the longest common prefix of the cached entries and these; returns its length. */
-size_t lac_session_reconcile(lacuna_session *s, const int32_t *token, const int32_t *pos, size_t n);
-/* A pass that kept n entries went well: note them. */
-void lac_session_note(lacuna_session *s, const int32_t *token, const int32_t *pos, size_t n);
+/* The list that goes on as these n entries begin, cropped to what they have in common (kv->len entries are there already), with
+ * room for `entries` in all; and room in the net for passes over it.  Of all lists the one with the longest common
+ * beginning, or an empty one where that is short; the least recently used make room.  Valid until the next call.  NOMEM. */
+int lac_session_take(lacuna_session *s, const int32_t *token, const int32_t *pos, size_t n, size_t entries, lac_kv **kv, lacuna_error *err);
 /* Take the cancel flag down; CANCELLED if it was up. */
 int lac_session_cancelled(lacuna_session *s, lacuna_error *err);
 
