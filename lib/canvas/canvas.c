@@ -59,6 +59,20 @@ static int tokenise(stretch *s, const lac_tok *tok, lac_arena *arena, lacuna_err
     return 0;
 }
 
+/* Take the tokens back that could run over the end of a stretch.  Their bytes are copied. */
+static int take_back(stretch *s, lac_heal *heal, const lac_tok *tok, lac_arena *arena, lacuna_error *err)
+{
+    const size_t n = lac_heal_tokens(tok, s->text, s->end, s->n), from = n < s->n ? s->end[s->n - n - 1] : 0;
+    if (!n) return 0;
+    const size_t len = s->end[s->n - 1] - from;
+    char *rest = lac_arena_alloc(arena, len);
+    if (!rest) return lac_nomem(err, "canvas");
+    memcpy(rest, s->text + from, len);
+    *heal = (lac_heal){{rest, len}, n};
+    s->n -= n;
+    return 0;
+}
+
 /* Bytes of the tokens kept. */
 static size_t kept(const stretch *s)
 {
@@ -99,8 +113,8 @@ static int lay_out(lac_canvas *c, const lac_canvas_want *w, const stretch *s, la
     int32_t pos = (int32_t)((w->tag >= 0) + s[0].n);
     size_t slot = 0;
     for (size_t h = 0; h < w->n_holes; h++) {
-        c->hole[h] = (lac_run){slot, w->slots[h]};
-        for (size_t k = 0; k < w->slots[h]; k++, slot++) {
+        c->hole[h] = (lac_run){slot, w->slots[h] + c->heal[h].n_tokens};
+        for (size_t k = 0; k < c->hole[h].n; k++, slot++) {
             c->hole_of[slot] = h;
             c->slot_pos[slot] = pos++;
         }
@@ -119,7 +133,8 @@ int lac_canvas_text(lac_canvas *c, const lac_canvas_want *w, lac_arena *arena, l
 {
     *c = (lac_canvas){.n_holes = w->n_holes};
     stretch *s = lac_arena_array(arena, w->n_holes + 1, sizeof *s);
-    if (!s) return lac_nomem(err, "canvas");
+    c->heal = lac_arena_array(arena, w->n_holes, sizeof *c->heal);
+    if (!s || !c->heal) return lac_nomem(err, "canvas");
     size_t middle = 0, last = w->n_holes, bytes = 0, fixed = w->tag >= 0, longest = lac_tok_longest(w->tok);
     for (size_t i = 0; i <= last; i++) {
         size_t start = i ? w->span[i - 1].end : 0, end = i < last ? w->span[i].start : w->len;
@@ -130,9 +145,12 @@ int lac_canvas_text(lac_canvas *c, const lac_canvas_want *w, lac_arena *arena, l
             return lac_err(err, LACUNA_E_LIMIT, 0, "the text is at least %zu tokens too long: %zu bytes, and there are %zu positions",
                            s[i].len / longest - w->limit + 1, s[i].len, w->limit);
         int r = tokenise(&s[i], w->tok, arena, err);
+        if (!r && w->heal && i < last) r = take_back(&s[i], &c->heal[i], w->tok, arena, err);
         if (r) return r;
+        bytes -= i < last ? c->heal[i].rest.len : 0;
         if (i && i < last) middle += s[i].n;
-        if (i < last && !lac_add(c->n_slots, w->slots[i], &c->n_slots)) c->n_slots = SIZE_MAX / 2;
+        if (i < last && !(lac_add(c->n_slots, w->slots[i], &c->n_slots) && lac_add(c->n_slots, c->heal[i].n_tokens, &c->n_slots)))
+            c->n_slots = SIZE_MAX / 2;
     }
     if (c->n_slots > w->limit || fixed + middle > w->limit - c->n_slots)
         return lac_err(err, LACUNA_E_LIMIT, 0, "%zu slots and %zu tokens of text between the holes are %zu more than the %zu positions there are",
@@ -156,9 +174,10 @@ int lac_canvas_ids(lac_canvas *c, const int32_t *ids, size_t n, size_t limit, la
     c->token = lac_arena_array(arena, n, sizeof *c->token);
     c->pos = lac_arena_array(arena, n, sizeof *c->pos);
     c->hole = lac_arena_array(arena, 1, sizeof *c->hole);
+    c->heal = lac_arena_array(arena, 1, sizeof *c->heal);
     c->hole_of = lac_arena_array(arena, c->n_slots, sizeof *c->hole_of);
     c->slot_pos = lac_arena_array(arena, c->n_slots, sizeof *c->slot_pos);
-    if (!c->token || !c->pos || !c->hole || !c->hole_of || !c->slot_pos) return lac_nomem(err, "canvas");
+    if (!c->token || !c->pos || !c->hole || !c->heal || !c->hole_of || !c->slot_pos) return lac_nomem(err, "canvas");
     c->hole[0].n = c->n_slots;
     for (size_t i = 0, slot = 0; i < n; i++) {
         if (ids[i] < 0) c->slot_pos[slot++] = (int32_t)i;

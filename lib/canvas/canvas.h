@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "base/mem.h"
+#include "canvas/heal.h"
 #include "text/tok.h"
 
 typedef struct {
@@ -26,6 +27,7 @@ typedef struct {
     size_t *hole_of;     /* [n_slots] */
     int32_t *slot_pos;   /* [n_slots] */
     size_t n_slots;
+    lac_heal *heal;      /* [n_holes] what each fill begins with; those bytes are in no entry */
     size_t dropped;      /* bytes of text that are not in the context */
 } lac_canvas;
 
@@ -39,11 +41,12 @@ typedef struct {
     const char *text;
     size_t len;
     const lacuna_span *span; /* [n_holes], in order, not overlapping: lac_canvas_check */
-    const size_t *slots;     /* [n_holes], each at least 1 */
+    const size_t *slots;     /* [n_holes], each at least 1; a hole has those of the tokens taken back besides */
     size_t n_holes;
     int32_t tag;             /* token of the kind of text, -1: none */
     size_t limit;            /* positions there are */
     bool drop_far;           /* leave out text far from the holes where it does not fit */
+    bool heal;               /* take back tokens that could run over the start of a hole */
 } lac_canvas_want;
 
 /* Are the spans in order, inside the text, and at UTF-8 boundaries?  ARG, err->where = the offset at fault. */

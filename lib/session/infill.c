@@ -141,7 +141,7 @@ static int begin_text(lacuna_session *s, const char *text, size_t len, const lac
     if (!slots || !span) return lac_nomem(err, "request");
     if ((r = size_holes(q, hole, n, slots, span, err))) return r;
     if ((r = lac_canvas_check(text, len, span, n, err))) return r;
-    lac_canvas_want want = {m->tok, text, len, span, slots, n, -1, s->limit, q->opt.drop_far != 0};
+    lac_canvas_want want = {m->tok, text, len, span, slots, n, -1, s->limit, q->opt.drop_far != 0, q->opt.heal != 0};
     if ((r = lac_model_tag(m, q->opt.tag, &want.tag, err))) return r;
     q->opt.tag = NULL;
     if ((r = lac_canvas_text(&q->canvas, &want, &s->arena, err))) return r;

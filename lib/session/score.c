@@ -167,7 +167,7 @@ int lacuna_score(lacuna_session *s, const char *text, size_t len, const lacuna_s
     if (!res) return lac_nomem(err, "score");
     if ((r = lac_model_tag(m, o.tag, &tag, err))) return r;
     if ((r = encode_spans(&f, m, text, span, n, o.spare, s->limit, a, err))) return r;
-    lac_canvas_want want = {m->tok, text, len, span, f.slots, n, tag, s->limit, o.drop_far != 0};
+    lac_canvas_want want = {m->tok, text, len, span, f.slots, n, tag, s->limit, o.drop_far != 0, false};
     if ((r = lac_canvas_text(&c, &want, a, err))) return r;
     if ((r = list_items(&j, &items, &f, &c, span, eom, o.n_orders, a, err))) return r;
     if ((r = lac_session_reserve(s, c.n_context + 2 * j.n, err))) return r;

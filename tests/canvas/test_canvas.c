@@ -66,7 +66,7 @@ static void made(const lacuna_span *span, const size_t *slots, size_t n, int32_t
     lac_arena a = {.mem = &mem};
     lac_canvas c;
     lacuna_error err;
-    lac_canvas_want w = {tok, text, LEN, span, slots, n, tag, 512, false};
+    lac_canvas_want w = {tok, text, LEN, span, slots, n, tag, 512, false, false};
     CHECK(lac_canvas_check(text, LEN, span, n, &err) == 0, "%s", err.msg);
     CHECK(lac_canvas_text(&c, &w, &a, &err) == 0, "%s", err.msg);
     matches(&c, text, LEN, span, slots, n, tag);
@@ -112,7 +112,7 @@ static void typing_appends(void **state)
     lac_canvas c, d;
     const char before[] = "int a;\nint b;\n}\n", after[] = "int a;\nint b;\nint cc;\n}\n";
     const size_t slots = 5;
-    lac_canvas_want w = {tok, before, sizeof before - 1, &(lacuna_span){14, 14}, &slots, 1, TAG, 512, false};
+    lac_canvas_want w = {tok, before, sizeof before - 1, &(lacuna_span){14, 14}, &slots, 1, TAG, 512, false, false};
     assert_int_equal(lac_canvas_text(&c, &w, &a, NULL), 0);
     w.text = after;
     w.len = sizeof after - 1;
@@ -141,7 +141,7 @@ static void window(size_t before, size_t after, size_t slots, size_t limit, int3
     lac_canvas c;
     lacuna_error err;
     char *t = long_text(before + after);
-    lac_canvas_want w = {tok, t, before + after, &(lacuna_span){before, before}, &slots, 1, tag, limit, true};
+    lac_canvas_want w = {tok, t, before + after, &(lacuna_span){before, before}, &slots, 1, tag, limit, true, false};
     CHECK(lac_canvas_text(&c, &w, &a, &err) == 0, "%s", err.msg);
     assert_int_equal(c.n_context, want_prefix + want_suffix + (tag >= 0));
     assert_true(c.n_context + c.n_slots <= limit);
@@ -193,7 +193,7 @@ static void a_window_of_a_megabyte(void **state)
     lac_canvas c;
     const size_t len = 1 << 20, slots = 10, limit = 100;
     char *t = long_text(len);
-    lac_canvas_want w = {tok, t, len, &(lacuna_span){len / 2, len / 2}, &slots, 1, -1, limit, true};
+    lac_canvas_want w = {tok, t, len, &(lacuna_span){len / 2, len / 2}, &slots, 1, -1, limit, true, false};
     assert_int_equal(lac_canvas_text(&c, &w, &a, NULL), 0);
     assert_int_equal(c.n_context, 90);
     size_t bytes = 0;
@@ -219,7 +219,7 @@ static void limits(void **state)
         for (int32_t tag = -1; tag <= TAG; tag += TAG + 1)
             for (size_t limit = 1; limit <= all + 2; limit++) {
                 size_t fixed = tag >= 0;
-                lac_canvas_want w = {tok, t, 92, span, slots, 2, tag, limit, drop != 0};
+                lac_canvas_want w = {tok, t, 92, span, slots, 2, tag, limit, drop != 0, false};
                 int r = lac_canvas_text(&c, &w, &a, &err);
                 if (limit >= all + fixed || (drop && limit >= middle + 11 + fixed)) {
                     assert_int_equal(r, 0);
@@ -233,7 +233,7 @@ static void limits(void **state)
                 CHECK(strstr(err.msg, words) != NULL, "limit %zu: '%s' is not in '%s'", limit, words, err.msg);
             }
     slots[0] = slots[1] = SIZE_MAX;
-    lac_canvas_want w = {tok, t, 92, span, slots, 2, -1, 512, true};
+    lac_canvas_want w = {tok, t, 92, span, slots, 2, -1, 512, true, false};
     assert_int_equal(lac_canvas_text(&c, &w, &a, &err), LACUNA_E_LIMIT);
     lac_arena_free(&a);
     free(t);
