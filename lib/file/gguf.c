@@ -443,6 +443,11 @@ void lac_gguf_close(lac_gguf *g)
     *g = (lac_gguf){0};
 }
 
+void lac_gguf_release(const lac_gguf *g)
+{
+    if (g->mapped) lac_map_release(&(lac_map){g->map, g->size});
+}
+
 /* ---- looking up ---- */
 
 static bool is(lacuna_text t, const char *name, size_t len)

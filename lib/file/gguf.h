@@ -67,6 +67,8 @@ int lac_gguf_open(lac_gguf *g, const char *path, bool verify_meta, const lacuna_
 int lac_gguf_parse(lac_gguf *g, const void *bytes, uint64_t size, const char *name, bool verify_meta,
                    const lacuna_allocator *mem, lacuna_error *err);
 void lac_gguf_close(lac_gguf *g);
+/* What was read of a mapped file need not stay in memory: it comes back when it is read again.  Any thread. */
+void lac_gguf_release(const lac_gguf *g);
 
 /* Compare eso.checksum.data.  0; FORMAT when it differs or is missing. */
 int lac_gguf_verify_data(const lac_gguf *g, lacuna_error *err);

@@ -1,3 +1,4 @@
+#define _DEFAULT_SOURCE /* madvise: glibc makes nothing of posix_madvise */
 #include "file/map.h"
 
 #include <errno.h>
@@ -32,6 +33,8 @@ int lac_map_open(lac_map *m, const char *path, lacuna_error *err)
     close(fd);
     return r;
 }
+
+void lac_map_release(const lac_map *m) { madvise((void *)(uintptr_t)m->data, (size_t)m->size, MADV_DONTNEED); }
 
 void lac_map_close(lac_map *m)
 {

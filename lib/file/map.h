@@ -15,6 +15,8 @@ typedef struct {
 
 /* IO (cannot open, not a regular file, too large for the address space), FORMAT (empty). */
 int lac_map_open(lac_map *m, const char *path, lacuna_error *err);
+/* What was read need not stay in memory: it comes back when it is read again.  Any thread. */
+void lac_map_release(const lac_map *m);
 void lac_map_close(lac_map *m); /* a map that is not open is allowed */
 
 #endif

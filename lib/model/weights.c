@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "file/say.h"
+#include "kern/pack.h"
 #include "model/hparams.h"
 
 typedef struct {
@@ -107,7 +108,7 @@ static const lac_gguf_tensor *find(binder *b, const char *name, bool optional, s
 static lac_matrix matrix(binder *b, const char *name, bool optional, size_t rows, size_t cols)
 {
     const lac_gguf_tensor *t = find(b, name, optional, rows, cols);
-    return t ? (lac_matrix){(lac_type)t->type, t->data, rows, cols} : (lac_matrix){0};
+    return t ? (lac_matrix){(lac_type)t->type, t->data, rows, cols, NULL} : (lac_matrix){0};
 }
 
 static const float *vector(binder *b, const char *name, size_t n)
@@ -175,7 +176,7 @@ static void bind_all(binder *b)
 
 int lac_weights_bind(lac_weights *out, const lac_gguf *g, const lacuna_allocator *mem, lacuna_error *err)
 {
-    *out = (lac_weights){.mem = *mem};
+    *out = (lac_weights){.mem = *mem, .file = g};
     int r = read_hparams(&out->hp, g, err);
     if (r) return r;
     binder b = {g, out, lac_mem_zalloc(mem, g->n_tensors + 1), err, 0};
@@ -190,5 +191,37 @@ int lac_weights_bind(lac_weights *out, const lac_gguf *g, const lacuna_allocator
 void lac_weights_free(lac_weights *w)
 {
     lac_mem_free(&w->mem, w->layer, w->hp.layers * sizeof *w->layer);
+    lac_mem_free(&w->mem, w->packed, w->packed_bytes);
     *w = (lac_weights){0};
+}
+
+/* ---- packing ---- */
+
+/* Matrix i of those that products read: four a layer, then the output; NULL past the last. */
+static lac_matrix *nth(lac_weights *w, size_t i)
+{
+    if (i / 4 == w->hp.layers) return i % 4 ? NULL : &w->output;
+    lac_layer *l = &w->layer[i / 4];
+    return (lac_matrix *[]){&l->qkv, &l->out, &l->up, &l->down}[i % 4];
+}
+
+int lac_weights_pack(lac_weights *w, lacuna_error *err)
+{
+    size_t total = 0;
+    if (w->packed) return 0;
+    for (size_t i = 0; nth(w, i); i++) {
+        size_t bytes = lac_panels_bytes(nth(w, i)->type, nth(w, i)->rows, nth(w, i)->cols);
+        if (!bytes || !lac_add(total, bytes, &total)) return lac_nomem(err, "packed weights");
+    }
+    uint8_t *at = w->packed = lac_mem_alloc(&w->mem, total);
+    if (!at) return lac_nomem(err, "packed weights");
+    w->packed_bytes = total;
+    for (size_t i = 0; nth(w, i); i++) {
+        lac_matrix *m = nth(w, i);
+        lac_pack(m->type, m->data, m->rows, m->cols, 0, (m->rows + LAC_PANEL - 1) / LAC_PANEL, at);
+        m->panels = at;
+        at += lac_panels_bytes(m->type, m->rows, m->cols);
+    }
+    lac_gguf_release(w->file);
+    return 0;
 }

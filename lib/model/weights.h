@@ -57,6 +57,7 @@ typedef struct {
     const float *norm;             /* [E] or NULL */
     lac_layer *layer;              /* [L] */
     uint64_t n_params;
+    const lac_gguf *file;
     void *packed;                  /* the panels of all matrices, one block; NULL before lac_weights_pack */
     size_t packed_bytes;
     lacuna_allocator mem;
@@ -67,8 +68,8 @@ typedef struct {
 int lac_weights_bind(lac_weights *out, const lac_gguf *g, const lacuna_allocator *mem, lacuna_error *err);
 void lac_weights_free(lac_weights *w);
 
-/* Pack all matrices for products, which is what the network reads from then on, and let go of the pages of the file
- * that this brought in.  Again: nothing.  NOMEM; w is then as before. */
+/* Pack the matrices for products, which is what the network reads from then on (and of the embedding rows, from the file),
+ * and let go of the pages of the file that this brought in.  Again: nothing.  NOMEM; w is then as before. */
 int lac_weights_pack(lac_weights *w, lacuna_error *err);
 
 #endif

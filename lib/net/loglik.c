@@ -34,16 +34,17 @@ typedef struct {
     double *logprob;
 } job;
 
-static int take(void *ctx, size_t i, const float *logits, lacuna_error *err)
+static int take(void *ctx, size_t p, size_t i, const float *logits, lacuna_error *err)
 {
     job *j = ctx;
+    (void)p;
     size_t r = i - (j->n - 1);
     j->logprob[r] = lac_loglik_token(logits, j->v, j->flags, j->deny, j->token[r]);
     return isnan(j->logprob[r]) ? lac_err(err, LACUNA_E_INTERNAL, r, "the network gave no number at rank %zu", r) : 0;
 }
 
-int lac_loglik(lac_net *net, const int32_t *token, const int32_t *pos, size_t n, const uint8_t *flags, uint8_t deny,
-               const lac_loglik_room *room, double *logprob, lacuna_error *err)
+int lac_loglik(lac_net *net, lac_kv *kv, const int32_t *token, const int32_t *pos, size_t n, const uint8_t *flags,
+               uint8_t deny, const lac_loglik_room *room, double *logprob, lacuna_error *err)
 {
     if (!n) return 0;
     memcpy(room->token, token, (n - 1) * sizeof *token);
@@ -52,6 +53,6 @@ int lac_loglik(lac_net *net, const int32_t *token, const int32_t *pos, size_t n,
     for (size_t r = 0; r < n; r++) room->token[n - 1 + r] = (int32_t)net->w->hp.mask;
     lac_rule_likelihood(n, room->sees);
     job j = {token, n, net->w->hp.vocab, flags, deny, logprob};
-    lac_pass p = {room->token, room->pos, room->sees, 2 * n - 1, 0, n - 1};
-    return lac_net_forward(net, &p, take, &j, err);
+    lac_part part = {kv, room->token, room->pos, room->sees, 2 * n - 1, 0, n - 1};
+    return lac_net_forward(net, &(lac_pass){&part, 1, NULL}, take, &j, err);
 }

@@ -22,7 +22,7 @@
 #include "net/kv.h"
 
 #define LAC_CHUNK 64      /* entries that go through the layers together: activations stay in L2 */
-#define LAC_LOGIT_ROWS 16 /* rows of logits made at a time */
+#define LAC_LOGIT_ROWS 32 /* rows of logits made at a time */
 
 typedef struct {
     const lac_weights *w; /* packed: lac_weights_pack */
@@ -39,8 +39,8 @@ typedef struct {
     float *angle;         /* [rows, D]: cosines, then sines */
     float *room;          /* [threads, lac_attend_room] */
     float *logits;        /* [LAC_LOGIT_ROWS, V] */
-    uint32_t *sees, *self; /* [rows] ranks */
-    lac_kv **kv;          /* [rows] list of each row */
+    uint32_t *sees, *self; /* [rows] ranks, as attend.h has them */
+    uint32_t *part, *entry; /* [rows] which entry of which part */
     float *inv_freq;      /* [D / 2] */
 } lac_net;
 

@@ -1,6 +1,6 @@
 /* Attention rules: which of the new entries of a pass an entry sees.
  *
- * Every entry sees all T cached entries, itself, and the first sees[i] new entries: that one number an
+ * Every entry sees all T entries on its list, itself, and the first sees[i] new entries: that one number an
  * entry is the whole rule.  New entries are c clean ones, then m mask entries (N = c + m):
  *
  *   rule                     clean i        mask j (entry c + j)   source
