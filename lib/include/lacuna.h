@@ -194,7 +194,9 @@ typedef struct {
 #define LACUNA_SESSION_INIT sizeof(lacuna_session_options)
 
 /* Make a session on m, which it keeps alive.  opt may be NULL.  Starts n_threads - 1 threads, joined by
- * lacuna_session_free().  Fails with NOMEM, ARG, IO (no thread). */
+ * lacuna_session_free().  The first session of a model packs its weights for the kernels: one private copy of
+ * the matrices, for all sessions, while the pages of the file that were read for it are let go.
+ * Fails with NOMEM, ARG, IO (no thread). */
 LACUNA_API int lacuna_session_open(lacuna_session **out, lacuna_model *m, const lacuna_session_options *opt,
                                    lacuna_error *err);
 

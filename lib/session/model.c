@@ -18,12 +18,21 @@ static void destroy(lacuna_model *m)
     lac_mem_free(&mem, m->strings, m->strings_bytes);
     lac_mem_free(&mem, m->tags, m->info.n_tags * sizeof *m->tags);
     lac_mem_free(&mem, m->tag_token, m->info.n_tags * sizeof *m->tag_token);
+    pthread_mutex_destroy(&m->packing);
     lac_mem_free(&mem, m, sizeof *m);
 }
 
 void lacuna_model_free(lacuna_model *m)
 {
     if (m && atomic_fetch_sub(&m->refs, 1) == 1) destroy(m);
+}
+
+int lac_model_pack(lacuna_model *m, lacuna_error *err)
+{
+    pthread_mutex_lock(&m->packing);
+    int r = lac_weights_pack(&m->w, err);
+    pthread_mutex_unlock(&m->packing);
+    return r;
 }
 
 bool lac_model_is_tag(const char *piece)
@@ -164,6 +173,7 @@ int lacuna_model_open(lacuna_model **out, const char *path, const lacuna_model_o
     m->log = opt.log;
     m->kern = kern;
     atomic_init(&m->refs, 1);
+    pthread_mutex_init(&m->packing, NULL);
     lacuna_text blob;
     if ((r = lac_gguf_open(&m->file, path, true, &m->mem, err))) goto fail;
     if ((r = lac_weights_bind(&m->w, &m->file, &m->mem, err))) goto fail;
