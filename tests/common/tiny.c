@@ -147,6 +147,7 @@ void tiny_open(tiny *t, const char *path)
     lacuna_allocator mem = lac_mem_system_or((lacuna_allocator){0});
     CHECK(lac_gguf_open(&t->file, path, true, &mem, &err) == 0, "%s", err.msg);
     CHECK(lac_weights_bind(&t->w, &t->file, &mem, &err) == 0, "%s", err.msg);
+    CHECK(lac_weights_pack(&t->w, &err) == 0, "%s", err.msg);
 }
 
 void tiny_close(tiny *t)

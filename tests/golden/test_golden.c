@@ -56,6 +56,8 @@ static void close_to(const job *j, int kind, double got, double want, double tol
 typedef struct {
     lac_weights w; /* a copy: the mask index may differ */
     lac_net net;
+    lac_kv_store store;
+    lac_kv kv;
     lac_pool *pool;
     lacuna_allocator mem;
     atomic_bool cancel;
@@ -72,11 +74,16 @@ static void engine_open(engine *e, const lac_weights *w, size_t kern, uint32_t m
     e->flags[mask] = LAC_TOKEN_NEVER;
     CHECK(lac_pool_open(&e->pool, &e->mem, 2, &err) == 0, "%s", err.msg);
     CHECK(lac_net_open(&e->net, &e->w, all.kern[kern], &e->mem, e->pool, &e->cancel, &err) == 0, "%s", err.msg);
-    CHECK(lac_net_reserve(&e->net, entries, entries, &err) == 0, "%s", err.msg);
+    CHECK(lac_net_reserve(&e->net, entries, &err) == 0, "%s", err.msg);
+    lac_kv_store_init(&e->store, &e->w.hp, LAC_F32, &e->mem);
+    lac_kv_init(&e->kv, &e->store);
+    CHECK(lac_kv_reserve(&e->kv, entries, &err) == 0, "%s", err.msg);
 }
 
 static void engine_close(engine *e)
 {
+    lac_kv_free(&e->kv);
+    lac_kv_store_free(&e->store);
     lac_net_free(&e->net);
     lac_pool_free(e->pool);
     free(e->flags);
@@ -87,10 +94,10 @@ typedef struct {
     size_t first, v;
 } sink;
 
-static int sink_row(void *ctx, size_t i, const float *logits, lacuna_error *err)
+static int sink_row(void *ctx, size_t p, size_t i, const float *logits, lacuna_error *err)
 {
     sink *s = ctx;
-    (void)err;
+    (void)p, (void)err;
     memcpy(s->to + (i - s->first) * s->v, logits, s->v * sizeof *logits);
     return 0;
 }
@@ -100,8 +107,8 @@ static void forward(engine *e, const int32_t *token, const int32_t *pos, const u
 {
     lacuna_error err;
     sink s = {to, first, e->w.hp.vocab};
-    lac_pass p = {token, pos, sees, n, keep, first};
-    CHECK(lac_net_forward(&e->net, &p, sink_row, &s, &err) == 0, "%s", err.msg);
+    lac_part part = {&e->kv, token, pos, sees, n, keep, first};
+    CHECK(lac_net_forward(&e->net, &(lac_pass){&part, 1, NULL}, sink_row, &s, &err) == 0, "%s", err.msg);
 }
 
 /* Instances of a batch, or orders, to run.  The scalar table needs a minute for m2: where the CPU has a faster table that
@@ -206,12 +213,12 @@ static void kv_cached_sampling(void **state)
     engine_open(&e, &all.model[j->model][F32].w, j->kern, mask_of(j), n);
     for (size_t b = 0; b < few(j, shape[0], 1); b++) {
         size_t from = 0, at = 0; /* first rank fed, first rank fed as a mask */
-        lac_net_crop(&e.net, 0);
+        lac_kv_crop(&e.kv, 0);
         for (size_t i = 0; i < n; i++) token[i] = (int32_t)e.w.hp.mask;
         for (size_t s = 0; s < n_steps; s++) {
             size_t m = (size_t)groups[s], c = at - from;
             assert_true((size_t)steps[3 * s] == from && (size_t)steps[3 * s + 1] == at && (size_t)steps[3 * s + 2] == at + m);
-            assert_int_equal(e.net.len, from);
+            assert_int_equal(e.kv.len, from);
             lac_rule_sees(LAC_RULE_PAPER, c, m, sees);
             forward(&e, token + from, sort_idx + b * n + from, sees, c + m, c, c, got);
             fed += c + m;
@@ -239,8 +246,8 @@ static void log_likelihood_of(engine *e, const int32_t *x0, const int32_t *order
     int32_t *token = malloc(n * sizeof *token);
     lac_loglik_room room = {malloc(2 * n * sizeof(int32_t)), malloc(2 * n * sizeof(int32_t)), malloc(2 * n * sizeof(uint32_t))};
     for (size_t r = 0; r < n; r++) token[r] = x0[order[r]];
-    CHECK(lac_loglik(&e->net, token, order, n, e->flags, LAC_TOKEN_NEVER, &room, logprob, &err) == 0, "%s", err.msg);
-    assert_int_equal(e->net.len, 0);
+    CHECK(lac_loglik(&e->net, &e->kv, token, order, n, e->flags, LAC_TOKEN_NEVER, &room, logprob, &err) == 0, "%s", err.msg);
+    assert_int_equal(e->kv.len, 0);
     free(token), free(room.token), free(room.pos), free(room.sees);
 }
 

@@ -18,10 +18,10 @@ typedef struct {
     double worst;
 } job;
 
-static int compare(void *ctx, size_t i, const float *logits, lacuna_error *err)
+static int compare(void *ctx, size_t p, size_t i, const float *logits, lacuna_error *err)
 {
     job *j = ctx;
-    (void)err;
+    (void)p, (void)err;
     for (size_t k = 0; k < j->v; k++) {
         double d = fabs(logits[k] - j->want[(i - j->first) * j->v + k]);
         if (!(d <= j->worst)) j->worst = d;
@@ -62,6 +62,8 @@ static double worst(const char *name, size_t clean, const char *table)
     tiny t;
     lac_pool *pool;
     lac_net net;
+    lac_kv_store store;
+    lac_kv kv;
     atomic_bool cancel = false;
     tiny_folder(folder);
     snprintf(path, sizeof path, "%s/house.gguf", folder);
@@ -70,10 +72,15 @@ static double worst(const char *name, size_t clean, const char *table)
     assert_int_equal(t.w.hp.variant, LAC_HOUSE);
     assert_int_equal(lac_pool_open(&pool, &mem, 1, &err), 0);
     assert_int_equal(lac_net_open(&net, &t.w, lac_kern_pick(table), &mem, pool, &cancel, &err), 0);
-    assert_int_equal(lac_net_reserve(&net, n, 0, &err), 0);
+    assert_int_equal(lac_net_reserve(&net, 0, &err), 0);
+    lac_kv_store_init(&store, &t.w.hp, LAC_F32, &mem);
+    lac_kv_init(&kv, &store);
+    assert_int_equal(lac_kv_reserve(&kv, n, &err), 0);
     job j = {want, clean, 97, 0};
-    lac_pass p = {token, pos, sees, n, clean, clean};
-    assert_int_equal(lac_net_forward(&net, &p, compare, &j, &err), 0);
+    lac_part part = {&kv, token, pos, sees, n, clean, clean};
+    assert_int_equal(lac_net_forward(&net, &(lac_pass){&part, 1, NULL}, compare, &j, &err), 0);
+    lac_kv_free(&kv);
+    lac_kv_store_free(&store);
     lac_net_free(&net);
     lac_pool_free(pool);
     tiny_close(&t);

@@ -43,6 +43,8 @@ typedef struct {
 
 typedef struct {
     lac_net net;
+    lac_kv_store store;
+    lac_kv kv;
     lac_pool *pool;
     lacuna_allocator mem;
     hook hook;
@@ -55,10 +57,14 @@ static void engine_open(engine *e, size_t kern, size_t model, unsigned threads)
     *e = (engine){.mem = hook_allocator(&e->hook)};
     CHECK(lac_pool_open(&e->pool, &e->mem, threads, &err) == 0, "%s", err.msg);
     CHECK(lac_net_open(&e->net, &all.model[model].w, all.kern[kern], &e->mem, e->pool, &e->cancel, &err) == 0, "%s", err.msg);
+    lac_kv_store_init(&e->store, &all.model[model].w.hp, LAC_F32, &e->mem);
+    lac_kv_init(&e->kv, &e->store);
 }
 
 static void engine_close(engine *e)
 {
+    lac_kv_free(&e->kv);
+    lac_kv_store_free(&e->store);
     lac_net_free(&e->net);
     lac_pool_free(e->pool);
     assert_int_equal(e->hook.live, 0);
@@ -69,7 +75,8 @@ static void engine_close(engine *e)
 static void reserve(engine *e, size_t entries, size_t ahead)
 {
     lacuna_error err;
-    CHECK(lac_net_reserve(&e->net, entries, ahead, &err) == 0, "%s", err.msg);
+    CHECK(lac_net_reserve(&e->net, ahead, &err) == 0, "%s", err.msg);
+    CHECK(lac_kv_reserve(&e->kv, entries, &err) == 0, "%s", err.msg);
 }
 
 typedef struct {
@@ -78,25 +85,34 @@ typedef struct {
     int stop_at; /* row at which to stop with code 7; -1: none */
 } sink;
 
-static int sink_row(void *ctx, size_t i, const float *logits, lacuna_error *err)
+static int sink_row(void *ctx, size_t p, size_t i, const float *logits, lacuna_error *err)
 {
     sink *s = ctx;
     (void)err;
+    assert_int_equal(p, 0);
     assert_int_equal(i, s->next++); /* in order, none left out */
     if ((int)i == s->stop_at) return 7;
     memcpy(s->rows + i * s->v, logits, s->v * sizeof *logits);
     return 0;
 }
 
-static int forward(engine *e, const lac_pass *p, float *rows, lacuna_error *err)
+/* One part on the engine's list. */
+static int run(engine *e, const lac_part *p, lac_row_fn fn, void *ctx, lacuna_error *err)
+{
+    lac_part part = *p;
+    part.kv = &e->kv;
+    return lac_net_forward(&e->net, &(lac_pass){&part, 1, NULL}, fn, ctx, err);
+}
+
+static int forward(engine *e, const lac_part *p, float *rows, lacuna_error *err)
 {
     sink s = {rows, e->net.w->hp.vocab, p->first, -1};
-    int r = lac_net_forward(&e->net, p, sink_row, &s, err);
+    int r = run(e, p, sink_row, &s, err);
     if (!r) assert_int_equal(s.next, p->n > p->first ? p->n : p->first);
     return r;
 }
 
-static void forward_ok(engine *e, const lac_pass *p, float *rows)
+static void forward_ok(engine *e, const lac_part *p, float *rows)
 {
     lacuna_error err;
     CHECK(forward(e, p, rows, &err) == 0, "%s", err.msg);
@@ -142,7 +158,7 @@ static void whole(const job *j, const scene *s, lac_rule rule, float *rows)
     engine_open(&e, j->kern, j->model, 1);
     reserve(&e, N, N);
     lac_rule_sees(rule, s->c, s->m, sees);
-    forward_ok(&e, &(lac_pass){s->token, s->pos, sees, s->c + s->m, 0, 0}, rows);
+    forward_ok(&e, &(lac_part){NULL, s->token, s->pos, sees, s->c + s->m, 0, 0}, rows);
     for (size_t i = 0; i < (s->c + s->m) * e.net.w->hp.vocab; i++) assert_true(isfinite(rows[i]));
     engine_close(&e);
 }
@@ -168,15 +184,15 @@ static void pieces_give_the_same_bits(void **state)
             size_t n = 1 + lac_rng_below(&rng, c - at);
             reserve(&e, at + n, 0);
             lac_rule_sees(rule, n, 0, s.sees);
-            forward_ok(&e, &(lac_pass){s.token + at, s.pos + at, s.sees, n, n, 0}, got + at * hp->vocab);
+            forward_ok(&e, &(lac_part){NULL, s.token + at, s.pos + at, s.sees, n, n, 0}, got + at * hp->vocab);
             at += n;
-            assert_int_equal(e.net.len, at);
+            assert_int_equal(e.kv.len, at);
         }
         reserve(&e, c + m, 0);
         lac_rule_sees(rule, c - at, m, s.sees);
         for (int twice = 0; twice < 2; twice++) { /* masks leave nothing behind */
-            forward_ok(&e, &(lac_pass){s.token + at, s.pos + at, s.sees, c - at + m, 0, 0}, got + at * hp->vocab);
-            assert_int_equal(e.net.len, at);
+            forward_ok(&e, &(lac_part){NULL, s.token + at, s.pos + at, s.sees, c - at + m, 0, 0}, got + at * hp->vocab);
+            assert_int_equal(e.kv.len, at);
             same_rows(j, rule == LAC_RULE_PAPER ? "paper" : "independent", got, want, 0, c + m);
         }
         engine_close(&e);
@@ -198,11 +214,11 @@ static void independent_masks_do_not_meet(void **state)
     engine_open(&e, j->kern, j->model, 1);
     reserve(&e, N, 0);
     lac_rule_sees(LAC_RULE_INDEPENDENT, 60, 0, s.sees);
-    forward_ok(&e, &(lac_pass){s.token, s.pos, s.sees, 60, 60, 60}, got);
+    forward_ok(&e, &(lac_part){NULL, s.token, s.pos, s.sees, 60, 60, 60}, got);
     for (int round = 0; round < 20; round++) {
         size_t from = 60 + lac_rng_below(&rng, 40), n = 1 + lac_rng_below(&rng, 100 - from);
         lac_rule_sees(LAC_RULE_INDEPENDENT, 0, n, s.sees);
-        forward_ok(&e, &(lac_pass){s.token + from, s.pos + from, s.sees, n, 0, 0}, got + from * hp->vocab);
+        forward_ok(&e, &(lac_part){NULL, s.token + from, s.pos + from, s.sees, n, 0, 0}, got + from * hp->vocab);
         same_rows(j, "alone", got, want, from, from + n);
     }
     engine_close(&e);
@@ -224,7 +240,7 @@ static void threads_give_the_same_bits(void **state)
             engine_open(&e, j->kern, j->model, threads);
             reserve(&e, 130, 130);
             lac_rule_sees(rules[r], 80, 50, s.sees);
-            forward_ok(&e, &(lac_pass){s.token, s.pos, s.sees, 130, 0, 0}, got);
+            forward_ok(&e, &(lac_part){NULL, s.token, s.pos, s.sees, 130, 0, 0}, got);
             same_rows(j, "threads", got, want, 0, 130);
             engine_close(&e);
         }
@@ -246,17 +262,17 @@ static void cropped_entries_come_back(void **state)
     engine_open(&e, j->kern, j->model, 1);
     reserve(&e, N, 0);
     lac_rule_sees(LAC_RULE_PAPER, N, 0, s.sees);
-    forward_ok(&e, &(lac_pass){s.token, s.pos, s.sees, 100, 100, 0}, got);
+    forward_ok(&e, &(lac_part){NULL, s.token, s.pos, s.sees, 100, 100, 0}, got);
     for (int round = 0; round < 6; round++) {
         size_t keep = lac_rng_below(&rng, 101);
-        lac_net_crop(&e.net, keep);
-        assert_int_equal(e.net.len, keep);
-        lac_net_crop(&e.net, keep + 1000); /* nothing to take away */
-        assert_int_equal(e.net.len, keep);
-        forward_ok(&e, &(lac_pass){t.token, t.pos, s.sees, 100 - keep, 100 - keep, 0}, other); /* another branch */
-        lac_net_crop(&e.net, keep);
+        lac_kv_crop(&e.kv, keep);
+        assert_int_equal(e.kv.len, keep);
+        lac_kv_crop(&e.kv, keep + 1000); /* nothing to take away */
+        assert_int_equal(e.kv.len, keep);
+        forward_ok(&e, &(lac_part){NULL, t.token, t.pos, s.sees, 100 - keep, 100 - keep, 0}, other); /* another branch */
+        lac_kv_crop(&e.kv, keep);
         for (size_t i = keep * hp->vocab; i < 100 * hp->vocab; i++) got[i] = NAN;
-        forward_ok(&e, &(lac_pass){s.token + keep, s.pos + keep, s.sees, 100 - keep, 100 - keep, 0}, got + keep * hp->vocab);
+        forward_ok(&e, &(lac_part){NULL, s.token + keep, s.pos + keep, s.sees, 100 - keep, 100 - keep, 0}, got + keep * hp->vocab);
         same_rows(j, "cropped", got, want, 0, 100);
     }
     engine_close(&e);
@@ -280,7 +296,7 @@ static void skipped_rows_change_nothing(void **state)
         lac_rule_sees(rules[r], 90, 40, s.sees);
         static const size_t firsts[] = {0, 1, 63, 64, 90, 129, 130};
         for (size_t i = 0; i < sizeof firsts / sizeof *firsts; i++) {
-            forward_ok(&e, &(lac_pass){s.token, s.pos, s.sees, 130, 0, firsts[i]}, got);
+            forward_ok(&e, &(lac_part){NULL, s.token, s.pos, s.sees, 130, 0, firsts[i]}, got);
             same_rows(j, "first", got, want, firsts[i], 130);
         }
         engine_close(&e);
@@ -311,17 +327,17 @@ static void likelihood_is_that_of_single_steps(void **state)
     engine_open(&e, j->kern, j->model, 1);
     reserve(&e, 2 * L, 0);
     for (size_t given = 0; given <= 10; given += 10) { /* also behind cached entries */
-        lac_net_crop(&e.net, 0);
+        lac_kv_crop(&e.kv, 0);
         lac_rule_sees(LAC_RULE_PAPER, given, 0, s.sees);
-        forward_ok(&e, &(lac_pass){s.token, s.pos, s.sees, given, given, given}, rows);
-        CHECK(lac_loglik(&e.net, s.token + given, s.pos + given, L - given, flags, 1, &room, got, &err) == 0, "%s", err.msg);
-        assert_int_equal(e.net.len, given);
+        forward_ok(&e, &(lac_part){NULL, s.token, s.pos, s.sees, given, given, given}, rows);
+        CHECK(lac_loglik(&e.net, &e.kv, s.token + given, s.pos + given, L - given, flags, 1, &room, got, &err) == 0, "%s", err.msg);
+        assert_int_equal(e.kv.len, given);
         for (size_t r = given; r < L; r++) { /* the clean entry of the step before, and one mask */
             size_t c = r > given;
             int32_t two[2] = {s.token[r - c], (int32_t)hp->mask}, at[2] = {s.pos[r - c], s.pos[r]};
             if (!c) two[0] = (int32_t)hp->mask;
             lac_rule_sees(LAC_RULE_PAPER, c, 1, s.sees);
-            forward_ok(&e, &(lac_pass){two, at, s.sees, c + 1, c, c}, rows);
+            forward_ok(&e, &(lac_part){NULL, two, at, s.sees, c + 1, c, c}, rows);
             double want = lac_loglik_token(rows + c * hp->vocab, hp->vocab, flags, 1, s.token[r]);
             CHECK(got[r - given] == want, "%s: rank %zu: %.17g and %.17g", j->name, r, got[r - given], want);
         }
@@ -345,11 +361,11 @@ static void blocks_in_one_pass_or_many(void **state)
         engine_open(&e, j->kern, j->model, 1);
         reserve(&e, N, sizes[b]); /* no entry sees more than its own block ahead */
         lac_rule_blocks(N, sizes[b], s.sees);
-        forward_ok(&e, &(lac_pass){s.token, s.pos, s.sees, N, 0, 0}, want);
+        forward_ok(&e, &(lac_part){NULL, s.token, s.pos, s.sees, N, 0, 0}, want);
         for (size_t at = 0; at < N; at += sizes[b]) {
             size_t n = N - at < sizes[b] ? N - at : sizes[b];
             lac_rule_sees(LAC_RULE_BIDIRECTIONAL, n, 0, s.sees);
-            forward_ok(&e, &(lac_pass){s.token + at, s.pos + at, s.sees, n, n, 0}, got + at * hp->vocab);
+            forward_ok(&e, &(lac_part){NULL, s.token + at, s.pos + at, s.sees, n, n, 0}, got + at * hp->vocab);
         }
         same_rows(j, "blocks", got, want, 0, N);
         engine_close(&e);
@@ -369,7 +385,7 @@ static void prepare(engine *e, scene *s, float *rows)
     engine_open(e, plain.kern, plain.model, 1);
     reserve(e, 64, 0);
     lac_rule_sees(LAC_RULE_PAPER, 20, 5, s->sees);
-    forward_ok(e, &(lac_pass){s->token, s->pos, s->sees, 25, 20, 20}, rows);
+    forward_ok(e, &(lac_part){NULL, s->token, s->pos, s->sees, 25, 20, 20}, rows);
     lac_rule_sees(LAC_RULE_PAPER, 0, 5, s->sees);
 }
 
@@ -379,13 +395,13 @@ static void still_intact(engine *e, const scene *s, const float *rows)
     size_t v = e->net.w->hp.vocab;
     uint32_t sees[5];
     lac_rule_sees(LAC_RULE_PAPER, 0, 5, sees);
-    assert_int_equal(e->net.len, 20);
-    forward_ok(e, &(lac_pass){s->token + 20, s->pos + 20, sees, 5, 0, 0}, got + 20 * v);
+    assert_int_equal(e->kv.len, 20);
+    forward_ok(e, &(lac_part){NULL, s->token + 20, s->pos + 20, sees, 5, 0, 0}, got + 20 * v);
     same_rows(&plain, "after a failure", got, rows, 20, 25);
     free(got);
 }
 
-static void fails(engine *e, const lac_pass *p, int code)
+static void fails(engine *e, const lac_part *p, int code)
 {
     lacuna_error err = {0};
     float *rows = rows_of(&plain, 400);
@@ -404,10 +420,10 @@ static void too_many_entries(void **state)
     int32_t token[400] = {0}, pos[400] = {0};
     uint32_t sees[400];
     prepare(&e, &s, rows);
-    size_t room = e.net.cap - e.net.len;
+    size_t room = lac_kv_room(&e.kv) - e.kv.len;
     lac_rule_sees(LAC_RULE_PAPER, 400, 0, sees);
-    fails(&e, &(lac_pass){token, pos, sees, room + 1, 0, 0}, LACUNA_E_LIMIT);
-    fails(&e, &(lac_pass){token, pos, sees, 400, 400, 0}, LACUNA_E_LIMIT);
+    fails(&e, &(lac_part){NULL, token, pos, sees, room + 1, 0, 0}, LACUNA_E_LIMIT);
+    fails(&e, &(lac_part){NULL, token, pos, sees, 400, 400, 0}, LACUNA_E_LIMIT);
     still_intact(&e, &s, rows);
     engine_close(&e);
     /* room for the entries, but not for so many that see one another */
@@ -415,12 +431,12 @@ static void too_many_entries(void **state)
     reserve(&e, 420, 0);
     still_intact(&e, &s, rows); /* growing keeps what is cached */
     lac_rule_sees(LAC_RULE_BIDIRECTIONAL, 200, 0, sees);
-    fails(&e, &(lac_pass){token, pos, sees, 200, 0, 0}, LACUNA_E_LIMIT);
+    fails(&e, &(lac_part){NULL, token, pos, sees, 200, 0, 0}, LACUNA_E_LIMIT);
     still_intact(&e, &s, rows);
     /* late in the pass: chunks before it have run */
     lac_rule_sees(LAC_RULE_PAPER, 400, 0, sees);
     for (size_t i = 200; i < 300; i++) sees[i] = 300;
-    fails(&e, &(lac_pass){token, pos, sees, 400, 400, 0}, LACUNA_E_LIMIT);
+    fails(&e, &(lac_part){NULL, token, pos, sees, 400, 400, 0}, LACUNA_E_LIMIT);
     still_intact(&e, &s, rows);
     engine_close(&e);
     free(rows);
@@ -434,9 +450,9 @@ static void reserve_refuses_the_impossible(void **state)
     lacuna_error err;
     float *rows = rows_of(&plain, 25);
     prepare(&e, &s, rows);
-    assert_int_equal(lac_net_reserve(&e.net, (size_t)INT32_MAX + 1, 0, &err), LACUNA_E_LIMIT);
-    assert_int_equal(lac_net_reserve(&e.net, 10, SIZE_MAX, &err), LACUNA_E_LIMIT);
-    assert_int_equal(lac_net_reserve(&e.net, SIZE_MAX, SIZE_MAX, NULL), LACUNA_E_LIMIT);
+    assert_int_equal(lac_kv_reserve(&e.kv, (size_t)INT32_MAX + 1, &err), LACUNA_E_LIMIT);
+    assert_int_equal(lac_kv_reserve(&e.kv, SIZE_MAX, NULL), LACUNA_E_LIMIT);
+    assert_int_equal(lac_net_reserve(&e.net, SIZE_MAX, &err), LACUNA_E_LIMIT);
     still_intact(&e, &s, rows);
     engine_close(&e);
     free(rows);
@@ -453,11 +469,11 @@ static void tokens_out_of_range(void **state)
     for (size_t i = 0; i < 4; i++) {
         int32_t token[3] = {1, 2, bad[i]}, pos[3] = {1, 2, 3};
         uint32_t sees[3] = {0, 1, 2};
-        fails(&e, &(lac_pass){token, pos, sees, 3, 3, 0}, LACUNA_E_ARG);
+        fails(&e, &(lac_part){NULL, token, pos, sees, 3, 3, 0}, LACUNA_E_ARG);
         still_intact(&e, &s, rows);
     }
     int32_t last = (int32_t)e.net.w->hp.vocab - 1;
-    forward_ok(&e, &(lac_pass){&last, &(int32_t){0}, &(uint32_t){0}, 1, 0, 0}, rows);
+    forward_ok(&e, &(lac_part){NULL, &last, &(int32_t){0}, &(uint32_t){0}, 1, 0, 0}, rows);
     engine_close(&e);
     free(rows);
 }
@@ -469,19 +485,19 @@ static void passes_that_make_no_sense(void **state)
     scene s;
     float *rows = rows_of(&plain, 25);
     prepare(&e, &s, rows);
-    fails(&e, &(lac_pass){&(int32_t){0}, &(int32_t){-1}, &(uint32_t){0}, 1, 1, 0}, LACUNA_E_INTERNAL);
-    fails(&e, &(lac_pass){&(int32_t){0}, &(int32_t){0}, &(uint32_t){2}, 1, 1, 0}, LACUNA_E_INTERNAL);
+    fails(&e, &(lac_part){NULL, &(int32_t){0}, &(int32_t){-1}, &(uint32_t){0}, 1, 1, 0}, LACUNA_E_INTERNAL);
+    fails(&e, &(lac_part){NULL, &(int32_t){0}, &(int32_t){0}, &(uint32_t){2}, 1, 1, 0}, LACUNA_E_INTERNAL);
     still_intact(&e, &s, rows);
-    forward_ok(&e, &(lac_pass){NULL, NULL, NULL, 0, 0, 0}, rows); /* nothing to do */
+    forward_ok(&e, &(lac_part){NULL, NULL, NULL, NULL, 0, 0, 0}, rows); /* nothing to do */
     still_intact(&e, &s, rows);
     engine_close(&e);
     free(rows);
 }
 
-static int cancel_row(void *ctx, size_t i, const float *logits, lacuna_error *err)
+static int cancel_row(void *ctx, size_t p, size_t i, const float *logits, lacuna_error *err)
 {
     engine *e = ctx;
-    (void)logits, (void)err;
+    (void)p, (void)logits, (void)err;
     if (i == 70) atomic_store(&e->cancel, true); /* in the second chunk of three */
     return 0;
 }
@@ -499,13 +515,13 @@ static void cancelling(void **state)
     reserve(&e, 200, 0);
     lac_rule_sees(LAC_RULE_PAPER, 150, 0, sees);
     atomic_store(&e.cancel, true);
-    fails(&e, &(lac_pass){token, pos, sees, 150, 150, 0}, LACUNA_E_CANCELLED);
-    assert_int_equal(e.net.len, 20);
+    fails(&e, &(lac_part){NULL, token, pos, sees, 150, 150, 0}, LACUNA_E_CANCELLED);
+    assert_int_equal(e.kv.len, 20);
     atomic_store(&e.cancel, false);
     still_intact(&e, &s, rows);
-    assert_int_equal(lac_net_forward(&e.net, &(lac_pass){token, pos, sees, 150, 150, 0}, cancel_row, &e, &err), LACUNA_E_CANCELLED);
+    assert_int_equal(run(&e, &(lac_part){NULL, token, pos, sees, 150, 150, 0}, cancel_row, &e, &err), LACUNA_E_CANCELLED);
     assert_int_equal(err.code, LACUNA_E_CANCELLED);
-    assert_int_equal(e.net.len, 20);
+    assert_int_equal(e.kv.len, 20);
     atomic_store(&e.cancel, false);
     still_intact(&e, &s, rows);
     engine_close(&e);
@@ -526,7 +542,7 @@ static void a_receiver_that_stops(void **state)
     lac_rule_sees(LAC_RULE_PAPER, 150, 0, sees);
     for (int at = 0; at < 150; at += 49) {
         sink stop = {more, e.net.w->hp.vocab, 0, at};
-        assert_int_equal(lac_net_forward(&e.net, &(lac_pass){token, pos, sees, 150, 150, 0}, sink_row, &stop, &err), 7);
+        assert_int_equal(run(&e, &(lac_part){NULL, token, pos, sees, 150, 150, 0}, sink_row, &stop, &err), 7);
         assert_int_equal(stop.next, at + 1);
         still_intact(&e, &s, rows);
     }
@@ -550,17 +566,22 @@ static void every_allocation_may_fail(void **state)
         e.hook.calls = 0;
         e.hook.fail_at = at;
         int r = lac_net_open(&e.net, &all.model[plain.model].w, all.kern[plain.kern], &e.mem, e.pool, &e.cancel, &err);
-        if (!r) r = lac_net_reserve(&e.net, 64, 0, &err);
+        lac_kv_store_init(&e.store, &all.model[plain.model].w.hp, LAC_F32, &e.mem);
+        lac_kv_init(&e.kv, &e.store);
+        if (!r) r = lac_net_reserve(&e.net, 0, &err);
+        if (!r) r = lac_kv_reserve(&e.kv, 64, &err);
         if (!r) {
             lac_rule_sees(LAC_RULE_PAPER, 20, 5, s.sees);
-            forward_ok(&e, &(lac_pass){s.token, s.pos, s.sees, 25, 20, 20}, rows);
-            size_t before = e.hook.live, cap = e.net.cap, n_rows = e.net.rows;
-            r = lac_net_reserve(&e.net, 300, 200, &err);
-            if (r) { /* the net is as before: it works, and the same call succeeds later */
-                assert_int_equal(e.net.cap, cap);
+            forward_ok(&e, &(lac_part){NULL, s.token, s.pos, s.sees, 25, 20, 20}, rows);
+            size_t before = e.hook.live, room = lac_kv_room(&e.kv), n_rows = e.net.rows;
+            r = lac_net_reserve(&e.net, 200, &err);
+            if (!r) r = lac_kv_reserve(&e.kv, 300, &err);
+            if (r) { /* all is as before: it works, and the same call succeeds later */
+                assert_int_equal(lac_kv_room(&e.kv), room);
                 CHECK(e.net.rows >= n_rows && e.hook.live >= before, "shrunk");
                 still_intact(&e, &s, rows);
-                assert_int_equal(lac_net_reserve(&e.net, 300, 200, NULL), 0);
+                assert_int_equal(lac_net_reserve(&e.net, 200, NULL), 0);
+                assert_int_equal(lac_kv_reserve(&e.kv, 300, NULL), 0);
                 still_intact(&e, &s, rows);
                 r = LACUNA_E_NOMEM;
             } else still_intact(&e, &s, rows);

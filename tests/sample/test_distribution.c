@@ -273,16 +273,18 @@ static const uint8_t only_mask[WORDS + 1] = {[WORDS] = LAC_TOKEN_NEVER};
 typedef struct {
     tiny model;
     lac_net net;
+    lac_kv_store store;
+    lac_kv kv;
     lac_pool *pool;
     lacuna_allocator mem;
     atomic_bool cancel;
     float logits[SLOTS][WORDS + 1];
 } world;
 
-static int world_row(void *ctx, size_t i, const float *logits, lacuna_error *err)
+static int world_row(void *ctx, size_t p, size_t i, const float *logits, lacuna_error *err)
 {
     world *w = ctx;
-    (void)err;
+    (void)p, (void)err;
     memcpy(w->logits[i], logits, sizeof w->logits[i]);
     return 0;
 }
@@ -295,8 +297,8 @@ static void world_pass(world *w, lac_rule rule, const int32_t *text, size_t from
     lacuna_error err;
     for (size_t i = 0; from + i < at + m; i++) token[i] = from + i < at ? text[from + i] : WORDS;
     lac_rule_sees(rule, at - from, m, sees);
-    lac_pass p = {token, place + from, sees, at + m - from, keep, at - from};
-    CHECK(lac_net_forward(&w->net, &p, world_row, w, &err) == 0, "%s", err.msg);
+    lac_part part = {&w->kv, token, place + from, sees, at + m - from, keep, at - from};
+    CHECK(lac_net_forward(&w->net, &(lac_pass){&part, 1, NULL}, world_row, w, &err) == 0, "%s", err.msg);
 }
 
 static size_t text_index(const int32_t *text)
@@ -313,7 +315,7 @@ static void exact(world *w, lac_rule rule, const size_t *group, double temperatu
         int32_t text[SLOTS] = {(int32_t)(t / 125), (int32_t)(t / 25 % 5), (int32_t)(t / 5 % 5), (int32_t)(t % 5)};
         prob[t] = 1;
         for (size_t at = 0, g = 0; at < SLOTS; at += group[g++]) {
-            lac_net_crop(&w->net, 0);
+            lac_kv_crop(&w->kv, 0);
             world_pass(w, rule, text, 0, at, group[g], 0);
             for (size_t i = 0; i < group[g]; i++) {
                 double sum = 0;
@@ -334,7 +336,7 @@ static void run_many(world *w, lac_rule rule, const size_t *group, double temper
         lac_rng rng = lac_rng_make(seed * RUNS + r, LAC_RNG_TOKEN);
         int32_t text[SLOTS];
         size_t from = 0;
-        lac_net_crop(&w->net, 0);
+        lac_kv_crop(&w->kv, 0);
         for (size_t at = 0, g = 0; at < SLOTS; at += group[g++]) {
             world_pass(w, rule, text, from, at, group[g], at - from);
             for (size_t i = 0; i < group[g]; i++)
@@ -361,7 +363,10 @@ static void whole_texts(void **state)
         tiny_open(&w.model, path);
         assert_int_equal(lac_pool_open(&w.pool, &w.mem, 1, &err), 0);
         assert_int_equal(lac_net_open(&w.net, &w.model.w, lac_kern_pick(NULL), &w.mem, w.pool, &w.cancel, &err), 0);
-        assert_int_equal(lac_net_reserve(&w.net, 2 * SLOTS, 0, &err), 0);
+        assert_int_equal(lac_net_reserve(&w.net, 0, &err), 0);
+        lac_kv_store_init(&w.store, &w.model.w.hp, LAC_F32, &w.mem);
+        lac_kv_init(&w.kv, &w.store);
+        assert_int_equal(lac_kv_reserve(&w.kv, 2 * SLOTS, &err), 0);
         for (size_t g = 0; g < 4; g++) {
             lac_rule rule = g % 2 ? LAC_RULE_PAPER : LAC_RULE_INDEPENDENT;
             double temperature = g == 1 ? 1.3 : 1, sum = 0;
@@ -376,6 +381,8 @@ static void whole_texts(void **state)
             p = stat_chi2(seen, prob, TEXTS);
             CHECK(p < STAT_ALARM, "house %d, groups %zu for %zu: p = %g", house, g - 1, g, p);
         }
+        lac_kv_free(&w.kv);
+        lac_kv_store_free(&w.store);
         lac_net_free(&w.net);
         lac_pool_free(w.pool);
         tiny_close(&w.model);

@@ -99,10 +99,10 @@ static double loss_of(rig *r, const float *w, float *g, float *each, float *logi
 
 typedef struct { float *want; size_t n; double worst; const lac_example *ex; } compare;
 
-static int take(void *ctx, size_t i, const float *logits, lacuna_error *err)
+static int take(void *ctx, size_t p, size_t i, const float *logits, lacuna_error *err)
 {
     compare *c = ctx;
-    (void)err;
+    (void)p, (void)err;
     if (c->ex->target[i] < 0) return 0;
     for (size_t v = 0; v < V; v++) {
         double d = fabs((double)logits[v] - (double)c->want[c->n * V + v]);
@@ -125,17 +125,24 @@ static void check_forward(const char *gemm, double allowed)
         float *logits = calloc((size_t)N * V, sizeof *logits);
         loss_of(&r, r.w, NULL, NULL, logits);
         lac_net net;
+        lac_kv_store store;
+        lac_kv kv;
         lac_pool *pool;
         atomic_bool cancel = false;
         assert_int_equal(lac_pool_open(&pool, &r.mem, 1, &err), 0);
         assert_int_equal(lac_net_open(&net, &r.model.w, r.math.kern, &r.mem, pool, &cancel, &err), 0);
-        assert_int_equal(lac_net_reserve(&net, N, 0, &err), 0);
-        lac_pass p = {r.ex.token, r.ex.pos, r.ex.sees, N, 0, 0};
+        assert_int_equal(lac_net_reserve(&net, 0, &err), 0);
+        lac_kv_store_init(&store, &r.model.w.hp, LAC_F32, &r.mem);
+        lac_kv_init(&kv, &store);
+        assert_int_equal(lac_kv_reserve(&kv, N, &err), 0);
+        lac_part part = {&kv, r.ex.token, r.ex.pos, r.ex.sees, N, 0, 0};
         compare c = {.want = logits, .ex = &r.ex};
-        CHECK(lac_net_forward(&net, &p, take, &c, &err) == 0, "%s", err.msg);
+        CHECK(lac_net_forward(&net, &(lac_pass){&part, 1, NULL}, take, &c, &err) == 0, "%s", err.msg);
         assert_int_equal(c.n, N / 3);
         CHECK(c.worst < allowed, "%s: logits differ by %g", gemm, c.worst);
         CHECK(c.worst > 0 || !strcmp(gemm, "ref"), "nothing was compared");
+        lac_kv_free(&kv);
+        lac_kv_store_free(&store);
         lac_net_free(&net);
         lac_pool_free(pool);
         free(logits);
