@@ -30,7 +30,7 @@ static const struct {
 static struct {
     golden cases;
     tiny model[MODELS][TYPES];
-    const lac_kern *kern[4];
+    const lac_kern *kern[8];
     size_t n_kern;
 } all;
 

@@ -30,7 +30,7 @@ enum { MODELS = sizeof zoo / sizeof *zoo, N = 150 }; /* N entries: more than two
 static struct {
     char folder[256];
     tiny model[MODELS];
-    const lac_kern *kern[4];
+    const lac_kern *kern[8];
     size_t n_kern;
 } all;
 
