@@ -1,28 +1,35 @@
 #include "base/pool.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "base/err.h"
 
-/* One round = one lac_pool_run.  `ticket` holds round << 32 | items not yet taken: a worker that wakes late
- * cannot take an item of another round, and reads fn only for an item it has taken.  The caller leaves a
- * round only when `left` (items not finished) is 0, so fn and ctx do not change under anybody. */
+/* A run publishes fn, ctx and n, then `left`, then `open`.  Who takes an item (open - 1 by compare and swap) has taken it
+ * of the run in progress, whichever run he had looked at before, and reads fn only then; the run ends when `left` is 0,
+ * so fn and ctx do not change under anybody who has an item.  A thread that the system has put aside costs
+ * nothing unless it has one.
+ *
+ * Who sleeps says so (`asleep`, `waiting`) under the lock before a last look at what he waits for; who changes that looks
+ * for sleepers after the change.  All of it is sequentially consistent: one of the two sees the other. */
 struct lac_pool {
     const lacuna_allocator *mem;
-    unsigned n;               /* threads, the caller included */
-    pthread_t *threads;       /* [n - 1] */
-    struct worker *workers;   /* [n - 1] */
-    pthread_mutex_t lock;     /* guards round and stop for sleepers */
-    pthread_cond_t wake;
-    lac_pool_fn fn;           /* of this round; written before ticket is published */
+    lacuna_parallel host;       /* run NULL: threads of our own */
+    unsigned n;                 /* threads, the caller included */
+    pthread_t *threads;         /* [n - 1] */
+    struct worker *workers;     /* [n - 1] */
+    pthread_mutex_t lock;
+    pthread_cond_t wake, done;  /* workers wait for items, the caller for the last one */
+    lac_pool_fn fn;             /* of this run */
     void *ctx;
-    atomic_uint_fast64_t ticket;
-    atomic_size_t left;
-    atomic_uint round;
+    size_t items;
+    _Alignas(64) atomic_size_t open; /* items nobody has taken */
+    _Alignas(64) atomic_size_t left; /* items that are not finished */
+    _Alignas(64) atomic_uint asleep; /* workers that sleep and have not been called */
+    atomic_bool waiting;             /* the caller sleeps */
     atomic_bool stop;
 };
 struct worker {
@@ -30,7 +37,9 @@ struct worker {
     size_t index;
 };
 
-#define SPIN 2000 /* turns before sleeping: about 20 us, less than a layer takes */
+/* Before sleeping: longer than what lies between two runs of a pass, and less than a sleeper takes to come back. */
+#define SPIN_NS 50000
+#define MOST 256 /* threads */
 
 static void relax(void)
 {
@@ -41,16 +50,43 @@ static void relax(void)
 #endif
 }
 
-/* Take items of `round` until none is left. */
-static void work(lac_pool *p, unsigned round, size_t thread)
+static int64_t now_ns(void)
 {
-    for (;;) {
-        uint64_t t = atomic_load(&p->ticket);
-        do
-            if ((unsigned)(t >> 32) != round || !(uint32_t)t) return;
-        while (!atomic_compare_exchange_weak(&p->ticket, &t, t - 1));
-        p->fn(p->ctx, (uint32_t)t - 1, thread);
-        atomic_fetch_sub(&p->left, 1);
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static bool idle(lac_pool *p) { return !atomic_load(&p->open) && !atomic_load(&p->stop); }
+static bool busy(lac_pool *p) { return atomic_load(&p->left); }
+
+/* Turn while it is so, for a moment; true: it is so no longer. */
+static bool spin(lac_pool *p, bool (*so)(lac_pool *))
+{
+    int64_t end = 0;
+    do {
+        for (int i = 0; i < 32; i++) {
+            if (!so(p)) return true;
+            relax();
+        }
+        if (!end) end = now_ns() + SPIN_NS;
+    } while (now_ns() < end);
+    return false;
+}
+
+/* Take items until none is left. */
+static void work(lac_pool *p, size_t thread)
+{
+    size_t n = 0;
+    for (size_t k = atomic_load(&p->open); k; k = atomic_load(&p->open))
+        if (atomic_compare_exchange_weak(&p->open, &k, k - 1)) {
+            p->fn(p->ctx, p->items - k, thread);
+            n++;
+        }
+    if (n && atomic_fetch_sub(&p->left, n) == n && atomic_load(&p->waiting)) {
+        pthread_mutex_lock(&p->lock); /* the caller is asleep, or sees left */
+        pthread_mutex_unlock(&p->lock);
+        pthread_cond_signal(&p->done);
     }
 }
 
@@ -58,31 +94,37 @@ static void *run_worker(void *arg)
 {
     struct worker *w = arg;
     lac_pool *p = w->pool;
-    unsigned seen = 0;
-    for (;;) {
-        unsigned now = seen;
-        for (int i = 0; i < SPIN && (now = atomic_load(&p->round)) == seen && !atomic_load(&p->stop); i++) relax();
-        if (now == seen) {
+    while (!atomic_load(&p->stop)) {
+        if (!spin(p, idle)) {
             pthread_mutex_lock(&p->lock);
-            while ((now = atomic_load(&p->round)) == seen && !atomic_load(&p->stop)) pthread_cond_wait(&p->wake, &p->lock);
+            atomic_fetch_add(&p->asleep, 1);
+            if (idle(p)) pthread_cond_wait(&p->wake, &p->lock); /* once: who was called too late spins, more may come */
             pthread_mutex_unlock(&p->lock);
         }
-        if (atomic_load(&p->stop)) return NULL;
-        seen = now;
-        work(p, now, w->index);
+        work(p, w->index);
     }
+    return NULL;
+}
+
+/* A pool of the caller alone. */
+static lac_pool *make(const lacuna_allocator *mem)
+{
+    lac_pool *p = lac_mem_zalloc(mem, sizeof *p);
+    if (!p) return NULL;
+    p->mem = mem;
+    p->n = 1;
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->wake, NULL);
+    pthread_cond_init(&p->done, NULL);
+    return p;
 }
 
 int lac_pool_open(lac_pool **out, const lacuna_allocator *mem, unsigned n_threads, lacuna_error *err)
 {
     *out = NULL;
-    if (n_threads > 256) return lac_err(err, LACUNA_E_ARG, 0, "%u threads asked for, at most 256", n_threads);
-    lac_pool *p = lac_mem_zalloc(mem, sizeof *p);
+    if (n_threads > MOST) return lac_err(err, LACUNA_E_ARG, 0, "%u threads are asked for, at most %d are possible", n_threads, MOST);
+    lac_pool *p = make(mem);
     if (!p) return lac_nomem(err, "thread pool");
-    p->mem = mem;
-    p->n = 1;
-    pthread_mutex_init(&p->lock, NULL);
-    pthread_cond_init(&p->wake, NULL);
     if (n_threads > 1) {
         p->threads = lac_mem_zalloc(mem, (n_threads - 1) * sizeof *p->threads);
         p->workers = lac_mem_zalloc(mem, (n_threads - 1) * sizeof *p->workers);
@@ -115,15 +157,28 @@ int lac_pool_open(lac_pool **out, const lacuna_allocator *mem, unsigned n_thread
     return 0;
 }
 
+int lac_pool_wrap(lac_pool **out, const lacuna_allocator *mem, const lacuna_parallel *host, lacuna_error *err)
+{
+    *out = NULL;
+    if (!host->run) return lac_err(err, LACUNA_E_ARG, 0, "the host's threads are given without run");
+    if (!host->n_threads || host->n_threads > MOST)
+        return lac_err(err, LACUNA_E_ARG, 0, "the host gives %u threads, 1 to %d are possible", (unsigned)host->n_threads, MOST);
+    if (!(*out = make(mem))) return lac_nomem(err, "thread pool");
+    (*out)->host = *host;
+    (*out)->n = host->n_threads;
+    return 0;
+}
+
 void lac_pool_free(lac_pool *p)
 {
     if (!p) return;
     pthread_mutex_lock(&p->lock);
     atomic_store(&p->stop, true);
-    pthread_cond_broadcast(&p->wake);
     pthread_mutex_unlock(&p->lock);
-    for (unsigned i = 1; i < p->n; i++)
+    pthread_cond_broadcast(&p->wake);
+    for (unsigned i = 1; p->workers && i < p->n; i++)
         if (p->workers[i - 1].pool) pthread_join(p->threads[i - 1], NULL);
+    pthread_cond_destroy(&p->done);
     pthread_cond_destroy(&p->wake);
     pthread_mutex_destroy(&p->lock);
     if (p->threads) lac_mem_free(p->mem, p->threads, (p->n - 1) * sizeof *p->threads);
@@ -133,24 +188,40 @@ void lac_pool_free(lac_pool *p)
 
 unsigned lac_pool_threads(const lac_pool *p) { return p->n; }
 
+/* Call all sleepers. */
+static void call(lac_pool *p)
+{
+    pthread_mutex_lock(&p->lock);
+    atomic_store(&p->asleep, 0);
+    pthread_mutex_unlock(&p->lock);
+    pthread_cond_broadcast(&p->wake);
+}
+
+static void wait_for_last(lac_pool *p)
+{
+    pthread_mutex_lock(&p->lock);
+    atomic_store(&p->waiting, true);
+    while (busy(p)) pthread_cond_wait(&p->done, &p->lock);
+    atomic_store(&p->waiting, false);
+    pthread_mutex_unlock(&p->lock);
+}
+
 void lac_pool_run(lac_pool *p, lac_pool_fn fn, void *ctx, size_t n)
 {
-    if (p->n <= 1 || n <= 1 || n > UINT32_MAX) { /* the ticket has 32 bits for items */
+    if (p->n <= 1 || n <= 1) {
         for (size_t i = 0; i < n; i++) fn(ctx, i, 0);
         return;
     }
-    unsigned round = atomic_load(&p->round) + 1;
+    if (p->host.run) {
+        p->host.run(p->host.ctx, fn, ctx, n);
+        return;
+    }
     p->fn = fn;
     p->ctx = ctx;
+    p->items = n;
     atomic_store(&p->left, n);
-    atomic_store(&p->ticket, (uint64_t)round << 32 | n);
-    pthread_mutex_lock(&p->lock);
-    atomic_store(&p->round, round);
-    pthread_cond_broadcast(&p->wake);
-    pthread_mutex_unlock(&p->lock);
-    work(p, round, 0);
-    for (int i = 0; atomic_load(&p->left); i++) {
-        if (i < SPIN) relax();
-        else sched_yield();
-    }
+    atomic_store(&p->open, n);
+    if (atomic_load(&p->asleep)) call(p);
+    work(p, 0);
+    if (!spin(p, busy)) wait_for_last(p);
 }

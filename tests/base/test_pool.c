@@ -188,6 +188,64 @@ static void test_signals(void **state)
     }
 }
 
+/* Runs whose last item ends long after the caller has nothing left to do, and one that no worker can help with. */
+static void linger(void *ctx, size_t item, size_t thread)
+{
+    mark(ctx, item, thread);
+    if (item % 2) nap();
+}
+
+static void test_last_item(void **state)
+{
+    (void)state;
+    for (unsigned n_threads = 2; n_threads <= 5; n_threads += 3) {
+        lac_pool *p;
+        assert_int_equal(lac_pool_open(&p, &mem, n_threads, NULL), 0);
+        for (int round = 0; round < 40; round++) {
+            job j = {.n_threads = n_threads};
+            size_t n = 1 + (size_t)round % 9;
+            lac_pool_run(p, linger, &j, n);
+            for (size_t i = 0; i < 12; i++) assert_int_equal(j.done[i], i < n);
+        }
+        lac_pool_free(p);
+    }
+}
+
+/* The host's threads: every run with more than one item is handed over as it is. */
+typedef struct {
+    size_t runs;
+} host;
+
+static void run_backwards(void *ctx, void (*fn)(void *arg, size_t item, size_t thread), void *arg, size_t n)
+{
+    ((host *)ctx)->runs++;
+    for (size_t i = n; i--;) fn(arg, i, i % 3);
+}
+
+static void test_wrap(void **state)
+{
+    (void)state;
+    host h = {0};
+    lac_pool *p;
+    lacuna_error err;
+    assert_int_equal(lac_pool_wrap(&p, &mem, &(lacuna_parallel){run_backwards, &h, 3}, &err), 0);
+    assert_int_equal(lac_pool_threads(p), 3);
+    for (size_t n = 0; n < 20; n++) {
+        job j = {.n_threads = 3};
+        lac_pool_run(p, mark, &j, n);
+        for (size_t i = 0; i < ITEMS; i++) assert_int_equal(j.done[i], i < n);
+        assert_int_equal(j.bad, 0);
+    }
+    assert_int_equal(h.runs, 18);
+    lac_pool_free(p);
+    const lacuna_parallel bad[] = {{NULL, &h, 3}, {run_backwards, &h, 0}, {run_backwards, &h, 257}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        p = (lac_pool *)&mem;
+        assert_int_equal(lac_pool_wrap(&p, &mem, &bad[i], &err), LACUNA_E_ARG);
+        assert_null(p);
+    }
+}
+
 static void *fail_later(void *ctx, void *p, size_t old, size_t now, size_t align)
 {
     int *left = ctx;
@@ -209,12 +267,15 @@ static void test_failures(void **state)
         assert_int_equal(lac_pool_open(&p, &a, 4, &err), LACUNA_E_NOMEM);
         assert_null(p);
     }
+    int left = 0;
+    assert_int_equal(lac_pool_wrap(&p, &(lacuna_allocator){fail_later, &left}, &(lacuna_parallel){run_backwards, NULL, 2}, &err), LACUNA_E_NOMEM);
+    assert_null(p);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_once),    cmocka_unit_test(test_short_rounds), cmocka_unit_test(test_visible),
-                                       cmocka_unit_test(test_sleep),   cmocka_unit_test(test_two_pools),    cmocka_unit_test(test_signals),
-                                       cmocka_unit_test(test_failures)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_once),      cmocka_unit_test(test_short_rounds), cmocka_unit_test(test_visible),
+                                       cmocka_unit_test(test_sleep),     cmocka_unit_test(test_two_pools),    cmocka_unit_test(test_signals),
+                                       cmocka_unit_test(test_last_item), cmocka_unit_test(test_wrap),         cmocka_unit_test(test_failures)};
     return cmocka_run_group_tests(tests, setup, NULL);
 }
