@@ -15,4 +15,8 @@
         if (!(cond)) fail_msg(__VA_ARGS__);   \
     } while (0)
 
+/* Every kernel table by name, the reference first; lac_kern_pick gives NULL for those this CPU cannot run. */
+#define KERN_TABLES "ref", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16", "neon"
+enum { KERNS = 7 };
+
 #endif

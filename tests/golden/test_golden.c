@@ -30,7 +30,7 @@ static const struct {
 static struct {
     golden cases;
     tiny model[MODELS][TYPES];
-    const lac_kern *kern[8];
+    const lac_kern *kern[KERNS];
     size_t n_kern;
 } all;
 
@@ -42,7 +42,7 @@ typedef struct { /* the initial state of a test */
 
 enum { DIFFUSION, SEQUENTIAL, CACHED, TOKEN, SEQUENCE, BOUND, KINDS };
 static const char *const kind_name[KINDS] = {"diffusion", "sequential", "cached", "log p token", "log p sequence", "bound"};
-static double seen[4][MODELS][KINDS]; /* largest differences met */
+static double seen[KERNS][MODELS][KINDS]; /* largest differences met */
 
 static void close_to(const job *j, int kind, double got, double want, double tolerance)
 {
@@ -618,11 +618,11 @@ static int close_all(void **state)
 
 int main(void)
 {
-    static const char *const tables[] = {"ref", "avx2", "avx512", "neon"};
-    for (size_t i = 0; i < 4; i++)
+    static const char *const tables[KERNS] = {KERN_TABLES};
+    for (size_t i = 0; i < KERNS; i++)
         if ((all.kern[all.n_kern] = lac_kern_pick(tables[i]))) all.n_kern++;
     golden_open(&all.cases);
-    size_t count = golden_count(&all.cases), n = 0, most = 4 * (count + 2 * MODELS);
+    size_t count = golden_count(&all.cases), n = 0, most = KERNS * (count + 2 * MODELS);
     struct CMUnitTest *tests = calloc(most, sizeof *tests);
     job *jobs = calloc(most, sizeof *jobs);
     if (!tests || !jobs) return 1;

@@ -90,10 +90,10 @@ static double worst(const char *name, size_t clean, const char *table)
 
 static void house(void **state)
 {
-    static const char *const tables[] = {"ref", "avx2", "avx512", "neon"};
+    static const char *const tables[KERNS] = {KERN_TABLES};
     double most = 0;
     (void)state;
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < KERNS; i++) {
         if (!lac_kern_pick(tables[i])) continue;
         double d[3] = {worst("paper", 10, tables[i]), worst("independent", 10, tables[i]), worst("likelihood", 23, tables[i])};
         for (int k = 0; k < 3; k++) {

@@ -13,6 +13,7 @@
 #include "base/rng.h"
 #include "common/hook.h"
 #include "common/tiny.h"
+#include "kern/pack.h"
 #include "net/loglik.h"
 #include "net/rule.h"
 
@@ -30,7 +31,7 @@ enum { MODELS = sizeof zoo / sizeof *zoo, N = 150 }; /* N entries: more than two
 static struct {
     char folder[256];
     tiny model[MODELS];
-    const lac_kern *kern[8];
+    const lac_kern *kern[KERNS];
     size_t n_kern;
 } all;
 
@@ -93,6 +94,23 @@ static int sink_row(void *ctx, size_t p, size_t i, const float *logits, lacuna_e
     assert_int_equal(i, s->next++); /* in order, none left out */
     if ((int)i == s->stop_at) return 7;
     memcpy(s->rows + i * s->v, logits, s->v * sizeof *logits);
+    return 0;
+}
+
+/* The same for a pass of several parts. */
+typedef struct {
+    float **rows; /* [parts] */
+    size_t v, p, i;
+} several;
+
+static int several_row(void *ctx, size_t p, size_t i, const float *logits, lacuna_error *err)
+{
+    several *s = ctx;
+    (void)err;
+    CHECK(p > s->p || (p == s->p && (i == s->i || !s->i)), "entry %zu of part %zu after %zu of %zu", i, p, s->i, s->p);
+    memcpy(s->rows[p] + i * s->v, logits, s->v * sizeof *logits);
+    s->p = p;
+    s->i = i + 1;
     return 0;
 }
 
@@ -373,6 +391,79 @@ static void blocks_in_one_pass_or_many(void **state)
     free(want), free(got);
 }
 
+/* Parts of one pass: each gives what it gives alone, on lists that share their beginning. */
+static void parts_do_not_meet(void **state)
+{
+    const job *j = *state;
+    enum { PARTS = 5, GIVEN = 37, OWN = 40 };
+    const lac_hparams *hp = &all.model[j->model].w.hp;
+    lac_rng rng = lac_rng_make(8 + j->model, 5);
+    float *want = rows_of(j, N), *got[PARTS];
+    lacuna_error err;
+    scene s, own[PARTS];
+    engine e;
+    lac_kv kv[PARTS];
+    lac_part part[PARTS];
+    make_scene(&s, &rng, hp, N, 0);
+    engine_open(&e, j->kern, j->model, 2);
+    reserve(&e, GIVEN, 0);
+    lac_rule_sees(LAC_RULE_PAPER, GIVEN, 0, s.sees);
+    forward_ok(&e, &(lac_part){NULL, s.token, s.pos, s.sees, GIVEN, GIVEN, GIVEN}, want);
+    for (size_t p = 0; p < PARTS; p++) {
+        size_t c = lac_rng_below(&rng, 20), m = p == 3 ? 0 : lac_rng_below(&rng, 20);
+        make_scene(&own[p], &rng, hp, c, m);
+        lac_rule_sees(p % 2 ? LAC_RULE_PAPER : LAC_RULE_INDEPENDENT, c, m, own[p].sees);
+        lac_kv_init(&kv[p], &e.store);
+        CHECK(lac_kv_branch(&kv[p], &e.kv, GIVEN - p, GIVEN + OWN, &err) == 0, "%s", err.msg);
+        part[p] = (lac_part){&kv[p], own[p].token, own[p].pos, own[p].sees, c + m, c, p == 2 ? 0 : c};
+        got[p] = rows_of(j, OWN);
+    }
+    several s2 = {got, hp->vocab, 0, 0};
+    CHECK(lac_net_forward(&e.net, &(lac_pass){part, PARTS, NULL}, several_row, &s2, &err) == 0, "%s", err.msg);
+    for (size_t p = 0; p < PARTS; p++) {
+        assert_int_equal(kv[p].len, GIVEN - p + part[p].keep);
+        lac_kv_crop(&kv[p], GIVEN - p);
+        sink alone = {want, hp->vocab, part[p].first, -1};
+        CHECK(lac_net_forward(&e.net, &(lac_pass){&part[p], 1, NULL}, sink_row, &alone, &err) == 0, "%s", err.msg);
+        same_rows(j, "in company", got[p], want, part[p].first, part[p].n);
+        lac_kv_free(&kv[p]);
+        free(got[p]);
+    }
+    engine_close(&e);
+    free(want);
+}
+
+/* Logits that are not wanted are -inf, and the others what they were. */
+static void panels_of_the_output(void **state)
+{
+    const job *j = *state;
+    const lac_hparams *hp = &all.model[j->model].w.hp;
+    lac_rng rng = lac_rng_make(9 + j->model, 5);
+    float *want = rows_of(j, N), *got = rows_of(j, N);
+    uint8_t panels[32];
+    lacuna_error err;
+    scene s;
+    engine e;
+    make_scene(&s, &rng, hp, 10, 50);
+    whole(j, &s, LAC_RULE_INDEPENDENT, want);
+    engine_open(&e, j->kern, j->model, 2);
+    reserve(&e, N, 0);
+    lac_rule_sees(LAC_RULE_INDEPENDENT, 10, 50, s.sees);
+    for (int round = 0; round < 5; round++) {
+        for (size_t i = 0; i < sizeof panels; i++) panels[i] = (uint8_t)(round == 0 ? 0 : lac_rng_below(&rng, 2));
+        lac_part part = {&e.kv, s.token, s.pos, s.sees, 60, 0, 0};
+        sink k = {got, hp->vocab, 0, -1};
+        CHECK(lac_net_forward(&e.net, &(lac_pass){&part, 1, panels}, sink_row, &k, &err) == 0, "%s", err.msg);
+        for (size_t i = 0; i < 60; i++)
+            for (size_t v = 0; v < hp->vocab; v++) {
+                float x = got[i * hp->vocab + v], y = panels[v / LAC_PANEL] ? want[i * hp->vocab + v] : -INFINITY;
+                CHECK(!memcmp(&x, &y, sizeof x), "%s: row %zu, token %zu: %g and %g", j->name, i, v, x, y);
+            }
+    }
+    engine_close(&e);
+    free(want), free(got);
+}
+
 /* ---- limits: one table and one model are enough ---- */
 
 static const job plain = {0, 3, "limits"};
@@ -641,7 +732,7 @@ static int close_all(void **state)
 
 int main(void)
 {
-    static const char *const tables[] = {"ref", "avx2", "avx512", "neon"};
+    static const char *const tables[KERNS] = {KERN_TABLES};
     static const struct {
         const char *name;
         CMUnitTestFunction run;
@@ -653,6 +744,8 @@ int main(void)
         {"skipped_rows_change_nothing", skipped_rows_change_nothing},
         {"likelihood_is_that_of_single_steps", likelihood_is_that_of_single_steps},
         {"blocks_in_one_pass_or_many", blocks_in_one_pass_or_many},
+        {"parts_do_not_meet", parts_do_not_meet},
+        {"panels_of_the_output", panels_of_the_output},
     };
     static const struct CMUnitTest limits[] = {
         cmocka_unit_test(too_many_entries),
@@ -665,10 +758,10 @@ int main(void)
         cmocka_unit_test(forward_allocates_nothing),
     };
     enum { BITS = sizeof bits / sizeof *bits, LIMITS = sizeof limits / sizeof *limits };
-    static struct CMUnitTest tests[4 * MODELS * BITS + LIMITS];
-    static job jobs[4 * MODELS * BITS];
+    static struct CMUnitTest tests[KERNS * MODELS * BITS + LIMITS];
+    static job jobs[KERNS * MODELS * BITS];
     size_t n = 0;
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < KERNS; i++)
         if ((all.kern[all.n_kern] = lac_kern_pick(tables[i]))) all.n_kern++;
     for (size_t k = 0; k < all.n_kern; k++)
         for (size_t m = 0; m < MODELS; m += all.n_kern > 1 && !k ? MODELS - 1 : 1) /* the scalar table is slow: two models do */
