@@ -7,6 +7,7 @@
 #include "common/hook.h"
 #include "file/gguf_write.h"
 #include "file/scratch.h"
+#include "kern/pack.h"
 
 enum { V = 11, E = 8, L = 2, H = 2, D = 4, F = 12, MASK = 5 };
 
@@ -319,6 +320,43 @@ static void misaligned_vectors(void **state)
     free(p);
 }
 
+/* Packed rows are the rows of the file, for every matrix that products read and no other. */
+static void packing(void **state)
+{
+    (void)state;
+    const recipe recipes[] = {HOUSE, OFFICIAL};
+    for (size_t k = 0; k < 2; k++) {
+        hook h = {0};
+        lacuna_allocator sys = system_allocator(), mem = hook_allocator(&h);
+        lac_gguf g;
+        lac_weights w;
+        WORKS(lac_gguf_open(&g, make(&recipes[k]), true, &sys, e));
+        WORKS(lac_weights_bind(&w, &g, &mem, e));
+        size_t blocks = h.blocks;
+        h.fail_at = h.calls + 1;
+        FAILS(lac_weights_pack(&w, e), LACUNA_E_NOMEM, "packed", "memory");
+        assert_true(!w.packed && !w.output.panels && h.blocks == blocks);
+        WORKS(lac_weights_pack(&w, e));
+        const void *before = w.packed;
+        WORKS(lac_weights_pack(&w, e));
+        assert_true(w.packed == before && h.blocks == blocks + 1);
+        for (size_t i = 0; i < 4 * L + 1; i++) {
+            const lac_layer *l = &w.layer[i / 4 % L];
+            const lac_matrix *m = i == 4 * L ? &w.output : (const lac_matrix *[]){&l->qkv, &l->out, &l->up, &l->down}[i % 4];
+            float want[2 * F], got[2 * F];
+            assert_true((uintptr_t)m->panels % 64 == 0);
+            for (size_t r = 0; r < m->rows; r++) {
+                lac_row_decode(m->type, (const char *)m->data + r * lac_row_bytes(m->type, m->cols), m->cols, want);
+                lac_unpack_row(m->type, m->panels, r, m->cols, got);
+                assert_memory_equal(want, got, m->cols * sizeof *want);
+            }
+        }
+        lac_weights_free(&w);
+        lac_gguf_close(&g);
+        assert_true(!h.blocks && !h.wrong);
+    }
+}
+
 static void memory_runs_out(void **state)
 {
     (void)state;
@@ -349,6 +387,7 @@ int main(void)
         cmocka_unit_test(tensors_are_required_in_shape),
         cmocka_unit_test(tensors_that_do_not_belong),
         cmocka_unit_test(misaligned_vectors),
+        cmocka_unit_test(packing),
         cmocka_unit_test(memory_runs_out),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
