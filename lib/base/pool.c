@@ -4,8 +4,8 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 
 /* A run publishes fn, ctx and n, then `left`, then `open`.  Who takes an item (open - 1 by compare and swap) has taken it
@@ -50,13 +50,6 @@ static void relax(void)
 #endif
 }
 
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static bool idle(lac_pool *p) { return !atomic_load(&p->open) && !atomic_load(&p->stop); }
 static bool busy(lac_pool *p) { return atomic_load(&p->left); }
 
@@ -69,8 +62,8 @@ static bool spin(lac_pool *p, bool (*so)(lac_pool *))
             if (!so(p)) return true;
             relax();
         }
-        if (!end) end = now_ns() + SPIN_NS;
-    } while (now_ns() < end);
+        if (!end) end = lac_clock_ns() + SPIN_NS;
+    } while (lac_clock_ns() < end);
     return false;
 }
 

@@ -101,6 +101,12 @@ void lac_kv_crop(lac_kv *kv, size_t n)
     if (n < kv->len) kv->len = n;
 }
 
+void lac_kv_fit(lac_kv *kv)
+{
+    const size_t most = (kv->len + LAC_PAGE - 1) / LAC_PAGE;
+    while (kv->n_pages > most && kv->n_pages > kv->borrowed) give(kv->store, kv->page[--kv->n_pages]);
+}
+
 int lac_kv_branch(lac_kv *kv, const lac_kv *from, size_t n, size_t entries, lacuna_error *err)
 {
     const size_t whole = n / LAC_PAGE;

@@ -49,6 +49,7 @@ size_t lac_kv_room(const lac_kv *kv); /* entries there is room for, those it has
 /* The longest common beginning of kv's entries and these. */
 size_t lac_kv_match(const lac_kv *kv, const int32_t *token, const int32_t *pos, size_t n);
 void lac_kv_crop(lac_kv *kv, size_t n); /* forget all entries of rank n and above; pages stay reserved */
+void lac_kv_fit(lac_kv *kv);            /* pages beyond the entries go back to the store */
 
 /* Make an empty kv a branch of `from` after its first n entries, with room for `entries` in all.  NOMEM. */
 int lac_kv_branch(lac_kv *kv, const lac_kv *from, size_t n, size_t entries, lacuna_error *err);

@@ -117,15 +117,22 @@ static void empty(lac_lane *l)
     l->used = 0;
 }
 
-/* Room for `entries` in the lane, at the cost of the others where the pages of all would be too many. */
+/* Pages in use once the lane has room for `entries`. */
+static size_t pages_with(const lacuna_session *s, const lac_lane *lane, size_t entries)
+{
+    const size_t want = pages_of(entries), has = lane->kv.n_pages;
+    return s->store.n_pages - s->store.n_idle + (want > has ? want - has : 0);
+}
+
+/* Room for `entries` in the lane; where the pages of all would be too many, at the cost of the others. */
 static int make_room(lacuna_session *s, lac_lane *lane, size_t entries, lacuna_error *err)
 {
-    const lac_kv_store *st = &s->store;
-    const size_t want = pages_of(entries), more = want > lane->kv.n_pages ? want - lane->kv.n_pages : 0;
     lac_lane *old;
-    while (!fits(s, st->n_pages - st->n_idle + more) && (old = oldest(s, lane, true))) empty(old);
+    if (!fits(s, pages_with(s, lane, entries)))
+        for (size_t i = 0; i < LAC_LANES; i++) lac_kv_fit(&s->lane[i].kv);
+    while (!fits(s, pages_with(s, lane, entries)) && (old = oldest(s, lane, true))) empty(old);
     int r = lac_kv_reserve(&lane->kv, entries, err);
-    if (!fits(s, st->n_pages)) lac_kv_store_trim(&s->store);
+    if (!fits(s, s->store.n_pages)) lac_kv_store_trim(&s->store);
     return r;
 }
 

@@ -58,7 +58,8 @@ int lac_session_options(void *to, size_t known, const void *from, const char *wh
 
 /* The list that goes on as these n entries begin, cropped to what they have in common (kv->len entries are there already), with
  * room for `entries` in all; and room in the net for passes over it.  Of all lists the one with the longest common
- * beginning, or an empty one where that is short; the least recently used make room.  Valid until the next call.  NOMEM. */
+ * beginning, or an empty one where that is short; the least recently used make room: branches of any
+ * of them must be gone.  Valid until the next call.  NOMEM. */
 int lac_session_take(lacuna_session *s, const int32_t *token, const int32_t *pos, size_t n, size_t entries, lac_kv **kv, lacuna_error *err);
 
 /* Take the cancel flag down; CANCELLED if it was up. */
