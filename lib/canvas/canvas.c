@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/utf8.h"
+#include "canvas/window.h"
 
 int lac_canvas_check(const char *text, size_t len, const lacuna_span *span, size_t n, lacuna_error *err)
 {
@@ -26,143 +27,186 @@ int lac_canvas_check(const char *text, size_t len, const lacuna_span *span, size
     return 0;
 }
 
+/* A text on its way: passages 0 to n_holes, between them the holes. */
 typedef struct {
-    const char *text;
-    size_t len;
-    int32_t *id;      /* tokens kept: id[from, from + n) */
-    size_t *end;      /* byte offset behind each token */
-    size_t from, n;
-} stretch;
+    const lac_canvas_want *w;
+    lac_passage *p;
+    size_t room;     /* positions that prefix and suffix share: all but the tag's, the slots' and the middles' */
+    size_t between;  /* positions of the slots behind the first hole and of the middles, where a suffix moves with its gap */
+} draft;
 
-/* Limit a stretch to the bytes that could fit, at a line start where one is near. */
-static void crop_far(stretch *s, size_t bytes, bool keep_end)
+static lac_passage *suffix(const draft *d) { return &d->p[d->w->n_holes]; }
+
+/* ---- what is read ---- */
+
+/* The passages, not yet tokenised, and the sum of all slots. */
+static int cut(draft *d, lac_canvas *c, lac_arena *arena, lacuna_error *err)
 {
-    if (s->len <= bytes) return;
-    if (!keep_end) {
-        s->len = bytes;
-        return;
+    const lac_canvas_want *w = d->w;
+    d->p = lac_arena_array(arena, w->n_holes + 1, sizeof *d->p);
+    c->heal = lac_arena_array(arena, w->n_holes, sizeof *c->heal);
+    if (!d->p || !c->heal) return lac_nomem(err, "canvas");
+    const size_t longest = lac_tok_longest(w->tok);
+    for (size_t i = 0; i <= w->n_holes; i++) {
+        size_t start = i ? w->span[i - 1].end : 0, end = i < w->n_holes ? w->span[i].start : w->len;
+        bool outer = i == 0 || i == w->n_holes;
+        d->p[i] = (lac_passage){.text = w->text + start, .len = end - start};
+        if (i < w->n_holes && !lac_add(c->n_slots, w->slots[i], &c->n_slots)) c->n_slots = SIZE_MAX / 2;
+        if (!(w->drop_far && outer) && d->p[i].len > LAC_CANVAS_COUNTED && d->p[i].len > w->limit * longest)
+            return lac_err(err, LACUNA_E_LIMIT, 0, "the text is at least %zu tokens too long: %zu bytes, and there are %zu positions",
+                           d->p[i].len / longest - w->limit + 1, d->p[i].len, w->limit);
     }
-    const char *from = s->text + s->len - bytes, *line = memchr(from, '\n', bytes / 4);
-    if (line) from = line + 1;
-    s->len -= (size_t)(from - s->text);
-    s->text = from;
-}
-
-static int tokenise(stretch *s, const lac_tok *tok, lac_arena *arena, lacuna_error *err)
-{
-    s->id = lac_arena_array(arena, s->len, sizeof *s->id); /* a token has at least one byte */
-    s->end = lac_arena_array(arena, s->len, sizeof *s->end);
-    if (!s->id || !s->end) return lac_nomem(err, "canvas");
-    int64_t n = lac_tok_encode(tok, s->text, s->len, s->id, s->end, s->len, err);
-    if (n < 0) return (int)n;
-    s->n = (size_t)n;
     return 0;
 }
 
-/* Take the tokens back that could run over the end of a stretch.  Their bytes are copied. */
-static int take_back(stretch *s, lac_heal *heal, const lac_tok *tok, lac_arena *arena, lacuna_error *err)
+/* What must be there whatever else is: the tag, the slots, and the text between holes. */
+static int read_middles(draft *d, const lac_canvas *c, lac_arena *arena, lacuna_error *err)
 {
-    const size_t n = lac_heal_tokens(tok, s->text, s->end, s->n), from = n < s->n ? s->end[s->n - n - 1] : 0;
-    if (!n) return 0;
-    const size_t len = s->end[s->n - 1] - from;
-    char *rest = lac_arena_alloc(arena, len);
+    const lac_canvas_want *w = d->w;
+    size_t fixed = w->tag >= 0, middle = 0;
+    for (size_t i = 1; i < w->n_holes; i++) {
+        int r = lac_window_all(&d->p[i], w->tok, w->limit, arena, err);
+        if (r) return r;
+        middle += d->p[i].n;
+    }
+    if (c->n_slots > w->limit || fixed + middle > w->limit - c->n_slots)
+        return lac_err(err, LACUNA_E_LIMIT, 0, "%zu slots and %zu tokens of text between the holes are %zu more than the %zu positions there are",
+                       c->n_slots, fixed + middle, c->n_slots + fixed + middle - w->limit, w->limit);
+    d->room = w->limit - fixed - middle - c->n_slots;
+    d->between = middle + c->n_slots - w->slots[0];
+    return 0;
+}
+
+/* ---- the gap ---- */
+
+/* The gap that goes with so much room: a power of two. */
+static size_t gap_of(size_t room)
+{
+    size_t gap = LAC_CANVAS_GAP;
+    while (gap > 1 && gap > room / 4) gap /= 2;
+    return gap;
+}
+
+/* Positions before what follows the first hole: tag, prefix and slots, rounded up. */
+static size_t head(const draft *d, size_t prefix, size_t gap)
+{
+    const size_t n = (d->w->tag >= 0) + prefix + d->w->slots[0];
+    return (n + gap - 1) / gap * gap;
+}
+
+/* Prefix and suffix whole: both, or LIMIT. */
+static int read_all(draft *d, const lac_canvas *c, lac_arena *arena, lacuna_error *err)
+{
+    const lac_canvas_want *w = d->w;
+    int r = lac_window_all(&d->p[0], w->tok, w->limit, arena, err);
+    if (!r) r = lac_window_all(suffix(d), w->tok, w->limit, arena, err);
+    const size_t outer = d->p[0].n + suffix(d)->n;
+    if (r || outer <= d->room) return r;
+    return lac_err(err, LACUNA_E_LIMIT, 0, "the context is %zu tokens too long: %zu tokens and %zu slots, and there are %zu positions", outer - d->room,
+                   outer + w->limit - d->room - c->n_slots, c->n_slots, w->limit);
+}
+
+/* As much of prefix and suffix as there is room for: where both are too long the suffix has a third.  How much of the prefix
+ * does not depend on what is typed at its end but in hops, and of the suffix in gaps. */
+static int read_near(draft *d, lac_arena *arena, lacuna_error *err)
+{
+    const lac_canvas_want *w = d->w;
+    lac_passage *before = &d->p[0], *after = suffix(d);
+    int r = lac_window_after(after, w->tok, d->room, arena, err);
+    if (r) return r;
+    const size_t gap = gap_of(d->room), share = after->n < d->room / 3 ? after->n : d->room / 3;
+    const size_t most = (w->limit - d->between - share) / gap * gap - head(d, 0, 1);
+    lac_passage window = *before;
+    if ((r = lac_window_before(&window, w->tok, most, arena, err))) return r;
+    const size_t left = before->len - lac_window_bytes(&window, w->tok);
+    if (!window.whole && after->whole && left <= (d->room - after->n) * lac_tok_longest(w->tok)) { /* without a gap it might fit */
+        lac_passage all = *before;
+        if ((r = lac_window_all(&all, w->tok, d->room - after->n, arena, err))) return r;
+        if (all.whole) window = all;
+    }
+    *before = window;
+    if (before->whole && after->whole && before->n + after->n <= d->room) return 0;
+    const size_t rest = w->limit - d->between - head(d, before->n, gap);
+    if (after->n > rest) after->n = rest;
+    return 0;
+}
+
+/* Where what follows the first hole begins: as many positions are left free before it as bring it to a multiple of the gap, a
+ * smaller one where all of the text fits only so. */
+static size_t place_after(const draft *d)
+{
+    size_t gap = gap_of(d->room);
+    while (head(d, d->p[0].n, gap) + d->between + suffix(d)->n > d->w->limit) gap /= 2;
+    return head(d, d->p[0].n, gap);
+}
+
+/* ---- entries ---- */
+
+/* Take the tokens back that could run over the end of a passage. */
+static int take_back(lac_passage *p, lac_heal *heal, const lac_tok *tok, lac_arena *arena, lacuna_error *err)
+{
+    char *rest = lac_arena_alloc(arena, LAC_HEAL_BYTES);
     if (!rest) return lac_nomem(err, "canvas");
-    memcpy(rest, s->text + from, len);
-    *heal = (lac_heal){{rest, len}, n};
-    s->n -= n;
+    heal->rest.bytes = rest;
+    heal->n_tokens = lac_heal_tokens(tok, p->id, p->n, rest, &heal->rest.len);
+    p->n -= heal->n_tokens;
     return 0;
 }
 
-/* Bytes of the tokens kept. */
-static size_t kept(const stretch *s)
+static void enter(lac_canvas *c, const lac_passage *p, size_t pos)
 {
-    return s->n ? s->end[s->from + s->n - 1] - (s->from ? s->end[s->from - 1] : 0) : 0;
-}
-
-/* Let prefix and suffix share `room`: the prefix gets two thirds where both are too long. */
-static void share(stretch *prefix, stretch *suffix, size_t room)
-{
-    size_t p = prefix->n, q = suffix->n;
-    if (p + q <= room) return;
-    size_t keep = q < room / 3 ? q : room / 3;
-    if (p < room - keep) keep = room - p;
-    suffix->n = keep;
-    prefix->from = p - (room - keep);
-    prefix->n = room - keep;
-}
-
-static void enter(lac_canvas *c, const stretch *s, int32_t pos)
-{
-    for (size_t i = 0; i < s->n; i++, c->n_context++) {
-        c->token[c->n_context] = s->id[s->from + i];
-        c->pos[c->n_context] = pos + (int32_t)i;
+    for (size_t i = 0; i < p->n; i++, c->n_context++) {
+        c->token[c->n_context] = p->id[i];
+        c->pos[c->n_context] = (int32_t)(pos + i);
     }
 }
 
-/* Positions of all slots, and the fixed entries in entering order. */
-static int lay_out(lac_canvas *c, const lac_canvas_want *w, const stretch *s, lac_arena *arena, lacuna_error *err)
+/* Positions of all slots, and the fixed entries in entering order; `after`: position of what follows the first hole. */
+static int lay_out(lac_canvas *c, const draft *d, size_t after, lac_arena *arena, lacuna_error *err)
 {
+    const lac_canvas_want *w = d->w;
     size_t fixed = w->tag >= 0;
-    for (size_t i = 0; i <= w->n_holes; i++) fixed += s[i].n;
+    for (size_t i = 0; i <= w->n_holes; i++) fixed += d->p[i].n;
     c->token = lac_arena_array(arena, fixed, sizeof *c->token);
     c->pos = lac_arena_array(arena, fixed, sizeof *c->pos);
     c->hole = lac_arena_array(arena, w->n_holes, sizeof *c->hole);
     c->hole_of = lac_arena_array(arena, c->n_slots, sizeof *c->hole_of);
     c->slot_pos = lac_arena_array(arena, c->n_slots, sizeof *c->slot_pos);
     if (!c->token || !c->pos || !c->hole || !c->hole_of || !c->slot_pos) return lac_nomem(err, "canvas");
-    int32_t pos = (int32_t)((w->tag >= 0) + s[0].n);
-    size_t slot = 0;
+    size_t pos = (w->tag >= 0) + d->p[0].n, slot = 0;
     for (size_t h = 0; h < w->n_holes; h++) {
         c->hole[h] = (lac_run){slot, w->slots[h] + c->heal[h].n_tokens};
         for (size_t k = 0; k < c->hole[h].n; k++, slot++) {
             c->hole_of[slot] = h;
-            c->slot_pos[slot] = pos++;
+            c->slot_pos[slot] = (int32_t)pos++;
         }
-        enter(c, &s[h + 1], pos);
-        pos += (int32_t)s[h + 1].n;
+        if (!h) pos = after;
+        enter(c, &d->p[h + 1], pos);
+        pos += d->p[h + 1].n;
     }
     if (w->tag >= 0) {
         c->token[c->n_context] = w->tag;
         c->pos[c->n_context++] = 0;
     }
-    enter(c, &s[0], w->tag >= 0);
+    enter(c, &d->p[0], w->tag >= 0);
     return 0;
 }
 
 int lac_canvas_text(lac_canvas *c, const lac_canvas_want *w, lac_arena *arena, lacuna_error *err)
 {
     *c = (lac_canvas){.n_holes = w->n_holes};
-    stretch *s = lac_arena_array(arena, w->n_holes + 1, sizeof *s);
-    c->heal = lac_arena_array(arena, w->n_holes, sizeof *c->heal);
-    if (!s || !c->heal) return lac_nomem(err, "canvas");
-    size_t middle = 0, last = w->n_holes, bytes = 0, fixed = w->tag >= 0, longest = lac_tok_longest(w->tok);
-    for (size_t i = 0; i <= last; i++) {
-        size_t start = i ? w->span[i - 1].end : 0, end = i < last ? w->span[i].start : w->len;
-        s[i] = (stretch){.text = w->text + start, .len = end - start};
-        bytes += end - start;
-        if (w->drop_far && (i == 0 || i == last)) crop_far(&s[i], w->limit * longest, i == 0);
-        if (s[i].len > LAC_CANVAS_COUNTED && s[i].len > w->limit * longest)
-            return lac_err(err, LACUNA_E_LIMIT, 0, "the text is at least %zu tokens too long: %zu bytes, and there are %zu positions",
-                           s[i].len / longest - w->limit + 1, s[i].len, w->limit);
-        int r = tokenise(&s[i], w->tok, arena, err);
-        if (!r && w->heal && i < last) r = take_back(&s[i], &c->heal[i], w->tok, arena, err);
-        if (r) return r;
-        bytes -= i < last ? c->heal[i].rest.len : 0;
-        if (i && i < last) middle += s[i].n;
-        if (i < last && !(lac_add(c->n_slots, w->slots[i], &c->n_slots) && lac_add(c->n_slots, c->heal[i].n_tokens, &c->n_slots)))
-            c->n_slots = SIZE_MAX / 2;
+    draft d = {.w = w};
+    int r = cut(&d, c, arena, err);
+    if (!r) r = read_middles(&d, c, arena, err);
+    if (!r) r = w->drop_far ? read_near(&d, arena, err) : read_all(&d, c, arena, err);
+    if (r) return r;
+    c->dropped = d.p[0].len - lac_window_bytes(&d.p[0], w->tok) + suffix(&d)->len - lac_window_bytes(suffix(&d), w->tok);
+    const size_t after = place_after(&d);
+    for (size_t h = 0; w->heal && h < w->n_holes; h++) { /* tokens become slots: nothing else moves */
+        if ((r = take_back(&d.p[h], &c->heal[h], w->tok, arena, err))) return r;
+        c->n_slots += c->heal[h].n_tokens;
     }
-    if (c->n_slots > w->limit || fixed + middle > w->limit - c->n_slots)
-        return lac_err(err, LACUNA_E_LIMIT, 0, "%zu slots and %zu tokens of text between the holes are %zu more than the %zu positions there are",
-                       c->n_slots, fixed + middle, c->n_slots + fixed + middle - w->limit, w->limit);
-    size_t room = w->limit - fixed - middle - c->n_slots, outer = s[0].n + s[last].n;
-    if (!w->drop_far && outer > room)
-        return lac_err(err, LACUNA_E_LIMIT, 0, "the context is %zu tokens too long: %zu tokens and %zu slots, and there are %zu positions",
-                       outer - room, outer + middle + fixed, c->n_slots, w->limit);
-    share(&s[0], &s[last], room);
-    for (size_t i = 0; i <= last; i++) bytes -= kept(&s[i]);
-    c->dropped = bytes;
-    return lay_out(c, w, s, arena, err);
+    return lay_out(c, &d, after, arena, err);
 }
 
 int lac_canvas_ids(lac_canvas *c, const int32_t *ids, size_t n, size_t limit, lac_arena *arena, lacuna_error *err)

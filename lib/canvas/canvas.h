@@ -1,11 +1,13 @@
 /* The canvas: a text with holes as entries and slots with position ids.
  *
- *   text        prefix       [hole 0]   middle   [hole 1]   suffix
- *   positions   tag prefix    slots     middle    slots     suffix        0, 1, 2, ...
- *   entering    3   4                   1                   2
+ *   text        prefix       [hole 0]  (gap)  middle   [hole 1]   suffix
+ *   positions   tag prefix    slots           middle    slots     suffix        0, 1, 2, ...
+ *   entering    3   4                         1                   2
  *
- * What follows the first hole enters first, then the tag and what precedes it: typing at the cursor then
- * appends to the list of entries.  Each stretch of fixed text is tokenised by itself. */
+ * What follows the first hole enters first, then the tag and what precedes it: typing at the cursor then appends to the list
+ * of entries.  What enters first begins at a multiple of LAC_CANVAS_GAP, so that it stays where it is until the gap before it
+ * is typed full.  All this is a function of what is asked, and of nothing that was asked before.  Each stretch of fixed text is
+ * tokenised by itself. */
 #ifndef LAC_CANVAS_CANVAS_H
 #define LAC_CANVAS_CANVAS_H
 
@@ -30,6 +32,11 @@ typedef struct {
     lac_heal *heal;      /* [n_holes] what each fill begins with; those bytes are in no entry */
     size_t dropped;      /* bytes of text that are not in the context */
 } lac_canvas;
+
+/* Positions; the model knows up to 64 free ones behind the slots of a hole (train/infill.c). */
+#ifndef LAC_CANVAS_GAP
+#define LAC_CANVAS_GAP ((size_t)64)
+#endif
 
 /* Of a text up to so many bytes a message says by how many tokens exactly it is too long; a longer one that cannot fit
  * is refused unread. */

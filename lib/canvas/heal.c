@@ -1,16 +1,21 @@
 #include "canvas/heal.h"
 
-size_t lac_heal_tokens(const lac_tok *tok, const char *text, const size_t *end, size_t n)
+size_t lac_heal_tokens(const lac_tok *tok, const int32_t *id, size_t n, char bytes[LAC_HEAL_BYTES], size_t *len)
 {
-    size_t found = 0, most = 0;
-    const size_t stop = n ? end[n - 1] : 0;
-    while (most < n && stop - (most + 1 < n ? end[n - most - 2] : 0) <= LAC_HEAL_BYTES) most++;
+    char tail[LAC_HEAL_BYTES]; /* what the last tokens spell stands at its end */
+    size_t from[LAC_HEAL_BYTES + 1] = {LAC_HEAL_BYTES}, most = 0, found = 0; /* the last k tokens are tail[from[k]...] */
+    for (; most < n && most < LAC_HEAL_BYTES; most++) {
+        const lacuna_text t = lac_tok_bytes(tok, id[n - most - 1]);
+        if (!t.len || t.len > from[most]) break;
+        from[most + 1] = from[most] - t.len;
+        memcpy(tail + from[most + 1], t.bytes, t.len);
+    }
     for (uint32_t v = 0; found < most && v < lac_tok_vocab(tok); v++) {
         const lacuna_text t = lac_tok_bytes(tok, (int32_t)v);
-        for (size_t k = most; k > found; k--) { /* the last k tokens: text[from, stop) */
-            const size_t from = k < n ? end[n - k - 1] : 0;
-            if (t.len > stop - from && !memcmp(t.bytes, text + from, stop - from)) found = k;
-        }
+        for (size_t k = most; k > found; k--)
+            if (t.len > LAC_HEAL_BYTES - from[k] && !memcmp(t.bytes, tail + from[k], LAC_HEAL_BYTES - from[k])) found = k;
     }
+    *len = LAC_HEAL_BYTES - from[found];
+    memcpy(bytes, tail + from[found], *len);
     return found;
 }

@@ -16,9 +16,9 @@ typedef struct {
     size_t n_tokens;  /* tokens they were: the hole has so many slots more */
 } lac_heal;
 
-/* How many of the last of n tokens, where token i ends at byte end[i] of text, are to be taken back: as many as still spell
- * the beginning of a longer token. */
-size_t lac_heal_tokens(const lac_tok *tok, const char *text, const size_t *end, size_t n);
+/* How many of the last of n tokens are to be taken back: as many as still spell the beginning of a longer token.  Writes
+ * what they spell, *len bytes. */
+size_t lac_heal_tokens(const lac_tok *tok, const int32_t *id, size_t n, char bytes[LAC_HEAL_BYTES], size_t *len);
 
 /* May a token with these bytes come where `rest` is still to be spelled?  It begins with rest, or rest with it.  What is
  * still to be spelled behind it is rest without its bytes. */

@@ -1,0 +1,104 @@
+#include "canvas/window.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "base/utf8.h"
+
+/* A passage that is cut is tokenised in pieces from place to place.  A cut at a line start changes no token where no token
+ * reaches over a line feed (text/tok.c). */
+
+#define SMALL_HOP ((size_t)16)
+
+/* The hop for so many tokens: a power of two, and bytes of at most about a quarter of them in code. */
+static size_t hop_of(size_t most)
+{
+    size_t hop = SMALL_HOP;
+    while (hop * 2 <= most) hop *= 2;
+    return hop;
+}
+
+/* A place at the multiple `at` of the hop; the bytes up to the next multiple are there. */
+static size_t place(const char *text, size_t len, size_t at, size_t hop)
+{
+    if (!at) return 0;
+    const char *line = memchr(text + at - 1, '\n', hop);
+    if (line) return (size_t)(line - text) + 1;
+    while (!lac_utf8_boundary(text, len, at)) at--;
+    return at;
+}
+
+int lac_window_all(lac_passage *p, const lac_tok *tok, size_t most, lac_arena *arena, lacuna_error *err)
+{
+    const size_t cap = p->len < most ? p->len : most; /* a token has at least one byte */
+    if (!(p->id = lac_arena_array(arena, cap, sizeof *p->id))) return lac_nomem(err, "canvas");
+    int64_t n = lac_tok_encode(tok, p->text, p->len, p->id, NULL, cap, err);
+    if (n < 0) return (int)n;
+    p->n = (size_t)n;
+    p->whole = p->n <= most;
+    return 0;
+}
+
+int lac_window_after(lac_passage *p, const lac_tok *tok, size_t most, lac_arena *arena, lacuna_error *err)
+{
+    const size_t hop = hop_of(most);
+    if (!(p->id = lac_arena_array(arena, most, sizeof *p->id))) return lac_nomem(err, "canvas");
+    p->n = 0;
+    for (size_t at = 0, next = hop; at < p->len && p->n < most; next += hop) {
+        const size_t to = p->len - at < 2 * hop || next > p->len - hop ? p->len : place(p->text, p->len, next, hop);
+        int64_t n = lac_tok_encode(tok, p->text + at, to - at, p->id + p->n, NULL, most - p->n, err);
+        if (n < 0) return (int)n;
+        p->whole = to == p->len && (size_t)n <= most - p->n;
+        p->n = (size_t)n < most - p->n ? p->n + (size_t)n : most;
+        at = to;
+    }
+    p->whole |= !p->len;
+    return 0;
+}
+
+/* Tokens of the last pieces that are at most `most` in all, at the end of id[most]; *from: where they begin.  The last piece
+ * is cut where not even it fits. */
+static int64_t last_pieces(const lac_passage *p, const lac_tok *tok, size_t hop, size_t most, int32_t *id, int32_t *piece, size_t *from,
+                           lacuna_error *err)
+{
+    size_t total = 0, k = p->len / hop;
+    *from = p->len;
+    while (*from) {
+        k -= k > 0;
+        const size_t at = place(p->text, p->len, k * hop, hop);
+        if (at == *from) continue;
+        int64_t n = lac_tok_encode(tok, p->text + at, *from - at, piece, NULL, 3 * hop, err);
+        if (n < 0) return n;
+        if ((size_t)n > most - total) {
+            if (!total && hop == SMALL_HOP) memcpy(id, piece + (size_t)n - most, (total = most) * sizeof *id);
+            break;
+        }
+        total += (size_t)n;
+        memcpy(id + most - total, piece, (size_t)n * sizeof *id);
+        *from = at;
+    }
+    return (int64_t)total;
+}
+
+int lac_window_before(lac_passage *p, const lac_tok *tok, size_t most, lac_arena *arena, lacuna_error *err)
+{
+    size_t hop = hop_of(most), from;
+    int32_t *id = lac_arena_array(arena, most, sizeof *id), *piece = lac_arena_array(arena, 3 * hop, sizeof *piece);
+    if (!id || !piece) return lac_nomem(err, "canvas");
+    for (;; hop /= 2) { /* text of many tokens hops in smaller steps: at least half of what has room is kept */
+        int64_t n = last_pieces(p, tok, hop, most, id, piece, &from, err);
+        if (n < 0) return (int)n;
+        p->n = (size_t)n;
+        if (!from || p->n >= most / 2 || hop == SMALL_HOP) break;
+    }
+    p->whole = !from;
+    p->id = id + most - p->n;
+    return 0;
+}
+
+size_t lac_window_bytes(const lac_passage *p, const lac_tok *tok)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->n; i++) n += lac_tok_bytes(tok, p->id[i]).len;
+    return n;
+}

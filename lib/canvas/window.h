@@ -1,0 +1,41 @@
+/* Which text around the holes is read, as tokens.
+ *
+ * What is far from the holes is left out where it does not fit, in large hops, so that typing moves neither end of the
+ * window at every key:
+ *
+ *     text     |--------|--------|--------|-----[hole]----....
+ *     hops     0        1        2        3          a passage before a hole begins at one of these places
+ *
+ * A place is a multiple of the hop in bytes from the beginning of the text, moved to the next line start before the next
+ * multiple, if there is one.  It depends on the text before it and up to a hop behind it and on nothing else: what was asked
+ * before plays no part. */
+#ifndef LAC_CANVAS_WINDOW_H
+#define LAC_CANVAS_WINDOW_H
+
+#include <stdbool.h>
+
+#include "base/mem.h"
+#include "text/tok.h"
+
+/* A stretch of fixed text. */
+typedef struct {
+    const char *text;
+    size_t len;   /* bytes */
+    int32_t *id;  /* [n] tokens, in the arena */
+    size_t n;
+    bool whole;   /* they are those of all its bytes */
+} lac_passage;
+
+/* All tokens; where they are more than `most`, p->n tells how many, and there are no ids of those beyond. */
+int lac_window_all(lac_passage *p, const lac_tok *tok, size_t most, lac_arena *arena, lacuna_error *err);
+
+/* The first tokens, at most `most`. */
+int lac_window_after(lac_passage *p, const lac_tok *tok, size_t most, lac_arena *arena, lacuna_error *err);
+
+/* The tokens from the first place from which they are at most `most`; p->text is the beginning of the text. */
+int lac_window_before(lac_passage *p, const lac_tok *tok, size_t most, lac_arena *arena, lacuna_error *err);
+
+/* Bytes of the tokens. */
+size_t lac_window_bytes(const lac_passage *p, const lac_tok *tok);
+
+#endif
