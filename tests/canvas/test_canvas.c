@@ -261,7 +261,7 @@ static void window(size_t before, size_t after, size_t slots, size_t limit, int3
     assert_int_equal(c.dropped + bytes, before + after);
     const size_t room = limit - slots - (tag >= 0), kept = p + q;
     if (whole_p + whole_q <= room) assert_int_equal(kept, whole_p + whole_q);
-    else CHECK(limit < 100 ? kept * 2 + 2 >= room : kept * 3 >= room * 2, "%zu + %zu tokens before and after, room for %zu: %zu + %zu kept", whole_p, whole_q, room, p, q);
+    else CHECK(room < 100 ? kept * 2 + 2 >= room : kept * 3 >= room * 2, "%zu + %zu tokens before and after, room for %zu: %zu + %zu kept", whole_p, whole_q, room, p, q);
     assert_true(q >= (whole_q < room / 3 ? whole_q : room / 3));
     lac_arena_free(&a);
     free(t);
