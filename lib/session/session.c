@@ -39,7 +39,7 @@ int lacuna_session_open(lacuna_session **out, lacuna_model *m, const lacuna_sess
     s->arena.mem = &m->mem;
     atomic_init(&s->cancel, false);
     lac_kv_store_init(&s->store, &m->w.hp, cache_type(m, opt.cache_type), &m->mem);
-    for (size_t i = 0; i < LAC_LANES; i++) lac_kv_init(&s->lane[i].kv, &s->store);
+    for (size_t i = 0; i < LAC_CACHE_LANES; i++) lac_kv_init(&s->lane[i].kv, &s->store);
     if (opt.parallel.run) r = lac_pool_wrap(&s->pool, &m->mem, &opt.parallel, err);
     else r = lac_pool_open(&s->pool, &m->mem, opt.n_threads, err);
     if (!r) r = lac_model_pack(m, err);
@@ -58,7 +58,7 @@ void lacuna_session_free(lacuna_session *s)
     lacuna_model *m = s->model;
     lac_arena_free(&s->arena);
     lac_net_free(&s->net);
-    for (size_t i = 0; i < LAC_LANES; i++) lac_kv_free(&s->lane[i].kv);
+    for (size_t i = 0; i < LAC_CACHE_LANES; i++) lac_kv_free(&s->lane[i].kv);
     lac_kv_store_free(&s->store);
     lac_pool_free(s->pool);
     lac_mem_free(&m->mem, s, sizeof *s);
@@ -68,7 +68,7 @@ void lacuna_session_free(lacuna_session *s)
 size_t lacuna_session_size(const lacuna_session *s)
 {
     size_t size = sizeof *s + lac_net_size(&s->net) + s->arena.held + lac_kv_store_size(&s->store);
-    for (size_t i = 0; i < LAC_LANES; i++) {
+    for (size_t i = 0; i < LAC_CACHE_LANES; i++) {
         const lac_kv *kv = &s->lane[i].kv;
         size += kv->page_cap * sizeof *kv->page + kv->token_cap * sizeof *kv->token + kv->pos_cap * sizeof *kv->pos;
     }
@@ -89,10 +89,10 @@ static size_t pages_of(size_t entries) { return (entries + LAC_PAGE - 1) / LAC_P
 static bool fits(const lacuna_session *s, size_t pages) { return pages <= s->cache_bytes / s->store.page_bytes; }
 
 /* The lane that has most in common with these entries, *k of them; of equals the one that has least beside them. */
-static lac_lane *closest(lacuna_session *s, const int32_t *token, const int32_t *pos, size_t n, size_t *k)
+static lac_cache_lane *closest(lacuna_session *s, const int32_t *token, const int32_t *pos, size_t n, size_t *k)
 {
-    lac_lane *best = NULL;
-    for (lac_lane *l = s->lane; l < s->lane + LAC_LANES; l++) {
+    lac_cache_lane *best = NULL;
+    for (lac_cache_lane *l = s->lane; l < s->lane + LAC_CACHE_LANES; l++) {
         size_t same = lac_kv_match(&l->kv, token, pos, n);
         if (best && (same < *k || (same == *k && l->kv.len >= best->kv.len))) continue;
         best = l;
@@ -103,33 +103,33 @@ static lac_lane *closest(lacuna_session *s, const int32_t *token, const int32_t 
 
 /* The least recently used lane but `keep`, empty ones before all others; with `full` of those only that have pages.
  * NULL: there is none. */
-static lac_lane *oldest(lacuna_session *s, const lac_lane *keep, bool full)
+static lac_cache_lane *oldest(lacuna_session *s, const lac_cache_lane *keep, bool full)
 {
-    lac_lane *old = NULL;
-    for (lac_lane *l = s->lane; l < s->lane + LAC_LANES; l++)
+    lac_cache_lane *old = NULL;
+    for (lac_cache_lane *l = s->lane; l < s->lane + LAC_CACHE_LANES; l++)
         if (l != keep && (l->kv.n_pages || !full) && (!old || l->used < old->used)) old = l;
     return old;
 }
 
-static void empty(lac_lane *l)
+static void empty(lac_cache_lane *l)
 {
     lac_kv_free(&l->kv);
     l->used = 0;
 }
 
 /* Pages in use once the lane has room for `entries`. */
-static size_t pages_with(const lacuna_session *s, const lac_lane *lane, size_t entries)
+static size_t pages_with(const lacuna_session *s, const lac_cache_lane *lane, size_t entries)
 {
     const size_t want = pages_of(entries), has = lane->kv.n_pages;
     return s->store.n_pages - s->store.n_idle + (want > has ? want - has : 0);
 }
 
 /* Room for `entries` in the lane; where the pages of all would be too many, at the cost of the others. */
-static int make_room(lacuna_session *s, lac_lane *lane, size_t entries, lacuna_error *err)
+static int make_room(lacuna_session *s, lac_cache_lane *lane, size_t entries, lacuna_error *err)
 {
-    lac_lane *old;
+    lac_cache_lane *old;
     if (!fits(s, pages_with(s, lane, entries)))
-        for (size_t i = 0; i < LAC_LANES; i++) lac_kv_fit(&s->lane[i].kv);
+        for (size_t i = 0; i < LAC_CACHE_LANES; i++) lac_kv_fit(&s->lane[i].kv);
     while (!fits(s, pages_with(s, lane, entries)) && (old = oldest(s, lane, true))) empty(old);
     int r = lac_kv_reserve(&lane->kv, entries, err);
     if (!fits(s, s->store.n_pages)) lac_kv_store_trim(&s->store);
@@ -139,7 +139,7 @@ static int make_room(lacuna_session *s, lac_lane *lane, size_t entries, lacuna_e
 int lac_session_take(lacuna_session *s, const int32_t *token, const int32_t *pos, size_t n, size_t entries, lac_kv **kv, lacuna_error *err)
 {
     size_t k = 0;
-    lac_lane *lane = closest(s, token, pos, n, &k);
+    lac_cache_lane *lane = closest(s, token, pos, n, &k);
     /* Another text, not a new state of this one: this one stays, if there is room for both. */
     if (2 * k < lane->kv.len && 2 * k < n && fits(s, pages_of(lane->kv.len) + pages_of(entries))) {
         lane = oldest(s, lane, false);

@@ -29,11 +29,11 @@ struct lacuna_model {
 };
 
 /* A text that was worked on, or nothing. */
-#define LAC_LANES 16
+#define LAC_CACHE_LANES 16
 typedef struct {
     lac_kv kv;
     uint64_t used;             /* when it was taken last, in calls of lac_session_take; 0: empty */
-} lac_lane;
+} lac_cache_lane;
 
 struct lacuna_session {
     lacuna_model *model;
@@ -41,7 +41,7 @@ struct lacuna_session {
     lac_pool *pool;
     lac_net net;
     lac_kv_store store;        /* pages of all lanes and of what the request in progress has beside them */
-    lac_lane lane[LAC_LANES];
+    lac_cache_lane lane[LAC_CACHE_LANES];
     uint64_t taken;            /* calls of lac_session_take */
     size_t cache_bytes;        /* of pages, kept up to so many */
     atomic_bool cancel;
