@@ -11,6 +11,8 @@
 #include "common/model_path.h"
 #include "common/say.h"
 
+const char *const engine_cache_types[] = {"auto", "f32", "bf16", NULL};
+
 static volatile sig_atomic_t caught;
 static lacuna_session *volatile watched;
 
@@ -63,12 +65,17 @@ static uint32_t default_threads(void)
     return n < 1 ? 1 : n > 4 ? 4 : (uint32_t)n; /* a small model has no work for more */
 }
 
+lacuna_session_options engine_session_options(const engine_options *o, uint32_t threads)
+{
+    return (lacuna_session_options){LACUNA_SESSION_INIT, .n_threads = threads, .n_context = o->context,
+                                    .cache_type = (lacuna_cache_type)o->cache_type};
+}
+
 int engine_open(engine *e, const engine_options *o)
 {
     lacuna_error err;
     if (engine_open_model(e, o)) return -1;
-    lacuna_session_options so = {LACUNA_SESSION_INIT, .n_threads = o->threads ? o->threads : default_threads(),
-                                 .n_context = o->context};
+    lacuna_session_options so = engine_session_options(o, o->threads ? o->threads : default_threads());
     if (lacuna_session_open(&e->session, e->model, &so, &err) < 0) {
         say("%s", err.msg);
         engine_close(e);

@@ -1,4 +1,4 @@
-/* lacuna: infill, sample, score, serve, train, convert, info. */
+/* lacuna: infill, sample, score, serve, train, convert, info, bench. */
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,6 +22,7 @@ static const struct {
     {"train", cmd_train, "train a network, or fit a model to your own text"},
     {"convert", cmd_convert, "make a model file from a safetensors checkpoint"},
     {"info", cmd_info, "what is in a model file"},
+    {"bench", cmd_bench, "how fast a model runs here"},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 

@@ -352,7 +352,7 @@ static int serve(const engine_options *o, uint32_t n_workers, int cancel_at_eof)
 {
     server s = {.n_jobs = 0};
     lacuna_error err;
-    lacuna_session_options so = {LACUNA_SESSION_INIT, .n_threads = o->threads ? o->threads : 1, .n_context = o->context};
+    lacuna_session_options so = engine_session_options(o, o->threads ? o->threads : 1);
     worker *w = xalloc(n_workers, sizeof *w);
     uint32_t running = 0;
     int code = EXIT_FAILED, e;
@@ -402,6 +402,7 @@ int cmd_serve(int argc, char **argv)
         OPT("model", 'm', ARG_TEXT, &e.model, "MODEL", "model file, or the name of an installed model"),
         OPT_NUM("threads", 0, ARG_U32, &e.threads, "N", 1, 256, "threads of each worker (default 1)"),
         OPT_NUM("context", 0, ARG_U32, &e.context, "N", 1, 4294967295.0, "positions to allow (default: the model's)"),
+        CACHE_OPT(&e),
         OPT("verbose", 'v', ARG_FLAG, &e.verbose, NULL, "say on standard error what is done"),
         OPT_END,
     };
