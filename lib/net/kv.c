@@ -119,11 +119,17 @@ int lac_kv_branch(lac_kv *kv, const lac_kv *from, size_t n, size_t entries, lacu
         kv->n_pages = kv->borrowed = 0;
         return r;
     }
+    lac_kv_rebranch(kv, from, n);
+    return 0;
+}
+
+void lac_kv_rebranch(lac_kv *kv, const lac_kv *from, size_t n)
+{
+    const size_t whole = n / LAC_PAGE;
     if (n % LAC_PAGE) memcpy(kv->page[whole], from->page[whole], kv->store->page_bytes);
     if (n) {
         memcpy(kv->token, from->token, n * sizeof *kv->token);
         memcpy(kv->pos, from->pos, n * sizeof *kv->pos);
     }
     kv->len = n;
-    return 0;
 }

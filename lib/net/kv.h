@@ -51,7 +51,9 @@ size_t lac_kv_match(const lac_kv *kv, const int32_t *token, const int32_t *pos, 
 void lac_kv_crop(lac_kv *kv, size_t n); /* forget all entries of rank n and above; pages stay reserved */
 void lac_kv_fit(lac_kv *kv);            /* pages beyond the entries go back to the store */
 
-/* Make an empty kv a branch of `from` after its first n entries, with room for `entries` in all.  NOMEM. */
+/* Make an empty kv a branch of `from` after its first n entries, with room for `entries` in all.  NOMEM.  `from` may get
+ * these entries later, if it has room for them: then the branch is made anew, which allocates nothing, with the same n. */
 int lac_kv_branch(lac_kv *kv, const lac_kv *from, size_t n, size_t entries, lacuna_error *err);
+void lac_kv_rebranch(lac_kv *kv, const lac_kv *from, size_t n);
 
 #endif

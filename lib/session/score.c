@@ -61,30 +61,31 @@ static void draw_order(size_t *order, size_t n, const lacuna_score_options *o, s
     lac_schedule_sort(order + diffused, n - diffused);
 }
 
-/* ln p of the slots in j->order, given what is in the cache. */
-static int score_order(lacuna_session *s, job *j, double *sum, lacuna_error *err)
+/* ln p of the slots in j->order, given what is on the list. */
+static int score_order(lacuna_session *s, lac_kv *kv, job *j, double *sum, lacuna_error *err)
 {
     for (size_t r = 0; r < j->n; r++) {
         j->rank_token[r] = j->token[j->order[r]];
         j->rank_pos[r] = j->pos[j->order[r]];
     }
-    int r = lac_loglik(&s->net, j->rank_token, j->rank_pos, j->n, s->model->flags, LAC_TOKEN_NEVER, &j->room, j->logprob, err);
+    int r = lac_loglik(&s->net, kv, j->rank_token, j->rank_pos, j->n, s->model->flags, LAC_TOKEN_NEVER, &j->room, j->logprob, err);
     *sum = 0;
     for (size_t i = 0; !r && i < j->n; i++) *sum += j->logprob[i];
     if (r == LACUNA_E_CANCELLED) lac_session_cancelled(s, NULL);
     return r;
 }
 
-/* The cache holds these entries, then nothing. */
-static int load(lacuna_session *s, const int32_t *token, const int32_t *pos, size_t n, lac_arena *a, lacuna_error *err)
+/* A list of these entries, with room for so many more. */
+static int load(lacuna_session *s, const int32_t *token, const int32_t *pos, size_t n, size_t more, lac_kv **kv, lacuna_error *err)
 {
-    size_t had = lac_session_reconcile(s, token, pos, n);
-    uint32_t *sees = lac_arena_array(a, n, sizeof *sees);
+    uint32_t *sees = lac_arena_array(&s->arena, n, sizeof *sees);
     if (!sees) return lac_nomem(err, "score");
+    int r = lac_session_take(s, token, pos, n, n + more, kv, err);
+    if (r) return r;
+    const size_t had = (*kv)->len;
     lac_rule_sees(LAC_RULE_PAPER, n - had, 0, sees);
-    lac_pass p = {token + had, pos + had, sees, n - had, n - had, n - had};
-    int r = lac_net_forward(&s->net, &p, NULL, NULL, err);
-    if (!r) lac_session_note(s, token + had, pos + had, n - had);
+    const lac_part p = {*kv, token + had, pos + had, sees, n - had, n - had, n - had};
+    r = n > had ? lac_net_forward(&s->net, &(lac_pass){&p, 1, NULL}, NULL, NULL, err) : 0;
     if (r == LACUNA_E_CANCELLED) lac_session_cancelled(s, NULL);
     return r;
 }
@@ -92,8 +93,8 @@ static int load(lacuna_session *s, const int32_t *token, const int32_t *pos, siz
 /* Drop the request in progress; its memory is used anew. */
 static int begin(lacuna_session *s, lacuna_error *err)
 {
+    lac_request_drop(&s->req);
     lac_arena_reset(&s->arena);
-    s->req = (lac_request){0};
     return lac_session_cancelled(s, err);
 }
 
@@ -161,6 +162,7 @@ int lacuna_score(lacuna_session *s, const char *text, size_t len, const lacuna_s
     int32_t tag, eom = o.no_end ? -1 : m->info.eom;
     filled f = {0};
     lac_canvas c;
+    lac_kv *kv;
     job j;
     lacuna_score_result *res = lac_arena_array(a, 1, sizeof *res);
     lacuna_score_item *items;
@@ -170,11 +172,10 @@ int lacuna_score(lacuna_session *s, const char *text, size_t len, const lacuna_s
     lac_canvas_want want = {m->tok, text, len, span, f.slots, n, tag, s->limit, o.drop_far != 0, false};
     if ((r = lac_canvas_text(&c, &want, a, err))) return r;
     if ((r = list_items(&j, &items, &f, &c, span, eom, o.n_orders, a, err))) return r;
-    if ((r = lac_session_reserve(s, c.n_context + 2 * j.n, err))) return r;
-    if ((r = load(s, c.token, c.pos, c.n_context, a, err))) return r;
+    if ((r = load(s, c.token, c.pos, c.n_context, 2 * j.n, &kv, err))) return r;
     for (size_t k = 0; k < o.n_orders; k++) {
         draw_order(j.order, j.n, &o, k);
-        if ((r = score_order(s, &j, &j.sum[k], err))) return r;
+        if ((r = score_order(s, kv, &j, &j.sum[k], err))) return r;
         for (size_t i = 0; k == 0 && i < j.n; i++) items[j.order[i]].logprob = j.logprob[i];
     }
     *res = (lacuna_score_result){items, j.n, j.sum[0], lac_loglik_mean(j.sum, o.n_orders)};
@@ -217,26 +218,26 @@ int lacuna_score_ids(lacuna_session *s, const lacuna_token *ids, size_t n, const
     if (order) o.n_orders = 1;
     uint8_t *seen = lac_arena_array(a, n, 1);
     size_t *whole = lac_arena_array(a, n, sizeof *whole);
+    lac_kv *kv = NULL;
     job j;
     if (!seen || !whole) return lac_nomem(err, "score");
     if ((r = check_ids(s->model, ids, n, order, n_given, seen, err))) return r;
     if ((r = make_job(&j, n - n_given, o.n_orders, a, err))) return r;
     int32_t *token = lac_arena_array(a, n_given, sizeof *token), *pos = lac_arena_array(a, n_given, sizeof *pos);
     if (!token || !pos) return lac_nomem(err, "score");
-    if ((r = lac_session_reserve(s, n_given + 2 * j.n, err))) return r;
     for (size_t k = 0; k < o.n_orders; k++) {
         if (order) memcpy(whole, order, n * sizeof *whole);
         else draw_order(whole, n, &o, k);
         if (k == 0) {
             for (size_t i = 0; i < n_given; i++) token[i] = ids[whole[i]], pos[i] = (int32_t)whole[i];
-            if ((r = load(s, token, pos, n_given, a, err))) return r;
+            if ((r = load(s, token, pos, n_given, 2 * j.n, &kv, err))) return r;
         }
         for (size_t i = 0; i < j.n; i++) {
             j.order[i] = i;
             j.token[i] = ids[whole[n_given + i]];
             j.pos[i] = (int32_t)whole[n_given + i];
         }
-        if ((r = score_order(s, &j, &j.sum[k], err))) return r;
+        if ((r = score_order(s, kv, &j, &j.sum[k], err))) return r;
         if (k) continue;
         for (size_t i = 0; i < n; i++) logprobs[i] = i < n_given ? 0 : j.logprob[i - n_given];
         if (order_used) memcpy(order_used, whole, n * sizeof *whole);

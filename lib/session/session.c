@@ -56,6 +56,7 @@ void lacuna_session_free(lacuna_session *s)
 {
     if (!s) return;
     lacuna_model *m = s->model;
+    lac_request_drop(&s->req);
     lac_arena_free(&s->arena);
     lac_net_free(&s->net);
     for (size_t i = 0; i < LAC_CACHE_LANES; i++) lac_kv_free(&s->lane[i].kv);

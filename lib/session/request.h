@@ -1,0 +1,83 @@
+/* A request: from lacuna_infill to the end of its steps.
+ *
+ *   request.c   options, memory, plans             step.c      one pass: ask, run, choose, reveal
+ *   result.c    what stands so far                 lossless.c  several slots a pass, the text of one a pass
+ *   baseline.c  passes of MDLM and BD3-LM
+ *
+ * Arrays live in the session's arena, but for the lists of keys and values that a request has of its own. */
+#ifndef LAC_SESSION_REQUEST_H
+#define LAC_SESSION_REQUEST_H
+
+#include "canvas/canvas.h"
+#include "net/net.h"
+#include "sample/plan.h"
+
+/* A candidate: the slots of the canvas on their way to one text. */
+typedef struct {
+    lac_kv *kv;                /* the list that its passes go on */
+    lac_kv own;                /* that list, where it is not the session's: a branch of the context, or a baseline's */
+    lac_rng noise;
+    lac_plan plan;
+    size_t group;              /* next group of the diffusion phase */
+    size_t rank;               /* next place in plan.order */
+    size_t diffused;           /* slots revealed in the diffusion phase */
+    int32_t *token;            /* [S] -1: open; behind an <eom>: <eom> */
+    size_t *end;               /* [holes] slot of the <eom> that closes it, or the end of its run */
+    size_t *pending;           /* [S] slots revealed and not yet in the cache */
+    size_t n_pending, n_open;
+    size_t *asked;             /* [S] slots this step asks for */
+    lac_pick *pick;            /* [S] and what came out */
+    size_t n_asked;            /* 0: it takes no part in this step */
+    size_t first;              /* entry of its part of the pass that asks for the first of them */
+    lac_racer *racer;          /* [S] */
+    size_t *chosen;            /* [S] indices into asked: what this step reveals, in rank order */
+    int32_t *in_token, *in_pos; /* [room] its part of a pass */
+    uint32_t *sees;            /* [room] */
+    size_t cached;             /* BD3: slots before this one are in the cache */
+    size_t n_tokens;           /* revealed, <eom> included */
+    double logprob;            /* sum of theirs */
+} lac_fill;
+
+typedef struct {
+    bool active;               /* a step may be called */
+    bool loaded;               /* the context is in the cache */
+    bool ids;                  /* begun by lacuna_infill_ids */
+    bool sized;                /* the caller gave max_tokens */
+    lacuna_infill_options opt; /* with defaults filled in */
+    lac_cut cut;
+    lac_canvas canvas;
+    uint8_t *deny;             /* [S] LAC_TOKEN_* denied, <eom> aside */
+    uint32_t *min;             /* [holes] slots before which <eom> is denied; UINT32_MAX: everywhere */
+    size_t room;               /* entries of a pass of one candidate at most, and of its list */
+    lac_kv *context;           /* the session's list that begins as the context does; NULL for baselines */
+    lac_fill *fill;            /* [n_fills] */
+    size_t n_fills;            /* candidates */
+    lac_part *part;            /* [n_fills] of a pass */
+    lac_fill **of_part;        /* [n_fills] whose it is */
+    lacuna_reveal *reveal;     /* [n_fills S] */
+    lacuna_event event;
+    lac_cand *cand;            /* [V] */
+    char *text;                /* scratch of lacuna_fill */
+    int32_t *ids_out;          /* scratch of lacuna_fill_ids: [n_context + S] */
+    lacuna_stats stats;        /* of all candidates, n_tokens and logprob aside */
+} lac_request;
+
+/* Drop a request: its lists go back, and nothing is left that lacuna_fill could read. */
+void lac_request_drop(lac_request *q);
+
+/* ---- of step.c ---- */
+
+/* Tokens that a slot denies as things stand. */
+uint8_t lac_step_denied(const lac_request *q, const lac_fill *f, size_t slot);
+
+/* ---- of baseline.c ---- */
+
+static inline bool lac_baseline_is(const lac_request *q) { return q->opt.rule == LACUNA_RULE_MDLM || q->opt.rule == LACUNA_RULE_BD3; }
+int lac_baseline_check(const lacuna_infill_options *o, lacuna_error *err);
+size_t lac_baseline_ahead(const lac_request *q);           /* entries of a pass that see one another at most */
+void lac_baseline_plan(const lac_request *q, lac_fill *f, uint64_t seed); /* BD3: a plan that goes block by block */
+/* Passes that the step needs before its own: BD3's caching of what is done.  *n_entries counts what went through. */
+int lac_baseline_cache(lacuna_session *s, lac_fill *f, size_t *n_entries, lacuna_error *err);
+lac_part lac_baseline_part(lacuna_session *s, lac_fill *f);
+
+#endif

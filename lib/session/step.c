@@ -1,0 +1,269 @@
+/* The step machine: each lacuna_step is one pass.
+ *
+ *   a step, of each candidate:  choose the slots to ask for -> a part [context not cached | slots revealed last | masks]
+ *            of one pass -> pick a token for each -> decide which of them are revealed -> report
+ *
+ * A slot is open (token -1), revealed, or behind its hole's <eom>.  Slots that close by an <eom> are not
+ * reported: the <eom> is.  <eom> is denied where a token already stands to the right in the hole. */
+#include <math.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "net/rule.h"
+#include "session/session.h"
+
+/* ---- which slots a step asks for ---- */
+
+static size_t ask_open(const lac_request *q, lac_fill *f)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < q->canvas.n_slots; i++)
+        if (f->token[i] < 0) f->asked[n++] = i;
+    return n;
+}
+
+/* The slots of the next group that are still open; groups that an <eom> has emptied cost no pass. */
+static size_t ask(const lac_request *q, lac_fill *f)
+{
+    if (!f->n_open) return 0;
+    if (f->plan.dynamic && f->group < f->plan.n_groups && f->diffused < f->plan.diffused) return ask_open(q, f);
+    while (!f->plan.dynamic && f->group < f->plan.n_groups) {
+        size_t n = 0;
+        for (size_t k = f->plan.size[f->group++]; k; k--, f->rank++)
+            if (f->token[f->plan.order[f->rank]] < 0) f->asked[n++] = f->plan.order[f->rank];
+        if (n) return n;
+    }
+    f->group = f->plan.n_groups + 1; /* the sequential phase: the first open slot */
+    for (size_t i = 0; i < q->canvas.n_slots; i++)
+        if (f->token[i] < 0) {
+            f->asked[0] = i;
+            return 1;
+        }
+    return 0;
+}
+
+static lacuna_phase phase_of(const lac_fill *f)
+{
+    return f->group > f->plan.n_groups ? LACUNA_PHASE_SEQUENTIAL : LACUNA_PHASE_DIFFUSION;
+}
+
+/* ---- the token of one slot ---- */
+
+uint8_t lac_step_denied(const lac_request *q, const lac_fill *f, size_t slot)
+{
+    size_t h = q->canvas.hole_of[slot], first = q->canvas.hole[h].first;
+    uint8_t deny = q->deny[slot];
+    if (q->ids) return deny; /* there <eom> is a token like any other */
+    if (slot - first < q->min[h]) return deny | LAC_TOKEN_EOM;
+    for (size_t i = slot + 1; i < f->end[h]; i++)
+        if (f->token[i] >= 0) return deny | LAC_TOKEN_EOM; /* a token stands to the right: no end here */
+    return deny;
+}
+
+/* The noise of a slot that is asked for once is its own, whichever pass asks; what is asked for again and again has new
+ * noise each time. */
+static uint64_t draw_of(const lac_request *q, const lac_fill *f, size_t slot)
+{
+    return f->plan.dynamic ? (uint64_t)(q->stats.nfe + 1) * q->canvas.n_slots + slot : slot;
+}
+
+static int pick(lacuna_session *s, const lac_fill *f, size_t slot, const float *logits, lac_pick *out, lacuna_error *err)
+{
+    lac_request *q = &s->req;
+    const uint8_t *flags = s->model->flags;
+    const int32_t eom = s->model->info.eom;
+    uint8_t deny = lac_step_denied(q, f, slot);
+    bool line_ends = deny & LAC_TOKEN_LINE && !(deny & LAC_TOKEN_EOM); /* one line: a line feed stands for <eom> */
+    if (line_ends) deny &= (uint8_t)~LAC_TOKEN_LINE;
+    *out = lac_pick_token(logits, s->model->info.n_vocab, flags, deny, &q->cut, &f->noise, draw_of(q, f, slot), NULL, q->cand);
+    if (line_ends && out->token >= 0 && flags[out->token] & LAC_TOKEN_LINE) {
+        out->logprob += (double)logits[eom] - logits[out->token];
+        out->token = eom;
+    }
+    if (out->token < 0) return lac_err(err, LACUNA_E_CONSTRAINT, slot, "no token is allowed at slot %zu", slot);
+    if (!isfinite(out->logprob) || !isfinite(out->entropy))
+        return lac_err(err, LACUNA_E_INTERNAL, slot, "the network gave no number at slot %zu: the weights are damaged", slot);
+    return 0;
+}
+
+static int take_row(void *ctx, size_t p, size_t i, const float *logits, lacuna_error *err)
+{
+    lacuna_session *s = ctx;
+    lac_request *q = &s->req;
+    lac_fill *f = q->of_part[p];
+    const size_t k = i - f->first;
+    if (q->opt.on_logits) q->opt.on_logits(q->opt.on_logits_ctx, q->stats.nfe, f->asked[k], logits, s->model->info.n_vocab);
+    return pick(s, f, f->asked[k], logits, &f->pick[k], err);
+}
+
+/* ---- the pass ---- */
+
+/* The context entries that are not cached yet begin a part: how many. */
+static size_t put_context(const lac_request *q, lac_fill *f)
+{
+    const lac_canvas *c = &q->canvas;
+    const size_t had = q->context->len, n = c->n_context - had;
+    if (n) {
+        memcpy(f->in_token, c->token + had, n * sizeof *c->token);
+        memcpy(f->in_pos, c->pos + had, n * sizeof *c->pos);
+    }
+    return n;
+}
+
+/* The branches of several candidates need the context before their first pass. */
+static int load_context(lacuna_session *s, lacuna_error *err)
+{
+    lac_request *q = &s->req;
+    lac_fill *f = &q->fill[0];
+    const size_t n = put_context(q, f);
+    lac_rule_sees(LAC_RULE_PAPER, n, 0, f->sees);
+    const lac_part part = {q->context, f->in_token, f->in_pos, f->sees, n, n, n};
+    int r = n ? lac_net_forward(&s->net, &(lac_pass){&part, 1, NULL}, NULL, NULL, err) : 0;
+    if (r) return r;
+    q->stats.n_entries += n;
+    for (size_t i = 1; i < q->n_fills; i++) lac_kv_rebranch(q->fill[i].kv, q->context, q->canvas.n_context);
+    return 0;
+}
+
+/* [context not cached | pending | masks]; the first two stay. */
+static lac_part part_of(lacuna_session *s, lac_fill *f)
+{
+    const lac_request *q = &s->req;
+    const lac_canvas *c = &q->canvas;
+    size_t n = q->loaded ? 0 : put_context(q, f);
+    for (size_t i = 0; i < f->n_pending; i++, n++) {
+        f->in_token[n] = f->token[f->pending[i]];
+        f->in_pos[n] = c->slot_pos[f->pending[i]];
+    }
+    f->first = n;
+    for (size_t i = 0; i < f->n_asked; i++, n++) {
+        f->in_token[n] = s->model->info.mask;
+        f->in_pos[n] = c->slot_pos[f->asked[i]];
+    }
+    lac_rule_sees(q->opt.rule == LACUNA_RULE_PAPER ? LAC_RULE_PAPER : LAC_RULE_INDEPENDENT, f->first, f->n_asked, f->sees);
+    return (lac_part){f->kv, f->in_token, f->in_pos, f->sees, n, f->first, f->first};
+}
+
+/* One pass for all candidates that ask for something. */
+static int run(lacuna_session *s, lacuna_error *err)
+{
+    lac_request *q = &s->req;
+    const bool baseline = lac_baseline_is(q);
+    size_t parts = 0, entries = 0;
+    int r = 0;
+    if (!q->loaded && !baseline) {
+        q->stats.n_reused = q->context->len;
+        if (q->n_fills > 1) {
+            if ((r = load_context(s, err))) return r;
+            q->loaded = true;
+        }
+    }
+    for (lac_fill *f = q->fill; f < q->fill + q->n_fills; f++) {
+        if (!f->n_asked) continue;
+        if (q->opt.rule == LACUNA_RULE_BD3 && (r = lac_baseline_cache(s, f, &q->stats.n_entries, err))) return r;
+        q->of_part[parts] = f;
+        q->part[parts] = baseline ? lac_baseline_part(s, f) : part_of(s, f);
+        entries += q->part[parts++].n;
+    }
+    if ((r = lac_net_forward(&s->net, &(lac_pass){q->part, parts, NULL}, take_row, s, err))) return r;
+    for (size_t i = 0; i < parts; i++)
+        if (!baseline) q->of_part[i]->n_pending = 0;
+    q->loaded = true;
+    q->stats.n_entries += entries;
+    return 0;
+}
+
+/* ---- what is revealed ---- */
+
+/* Which of the asked slots this step reveals: fills f->chosen with indices into asked, in rank order. */
+static size_t choose(const lac_request *q, lac_fill *f, int32_t eom)
+{
+    const size_t n = f->n_asked;
+    size_t racers = 0;
+    if (!f->plan.dynamic || phase_of(f) == LACUNA_PHASE_SEQUENTIAL) {
+        for (size_t k = 0; k < n; k++) f->chosen[k] = k;
+        return n;
+    }
+    for (size_t k = 0; k < n; k++) {
+        size_t h = q->canvas.hole_of[f->asked[k]];
+        /* <eom> may run only where every later open slot of the hole says <eom> too, and for the leftmost such
+           slot: then one reveal closes the hole, instead of one slot a step from the right. */
+        if (f->pick[k].token == eom) {
+            bool tail = true;
+            for (size_t i = k + 1; i < n && q->canvas.hole_of[f->asked[i]] == h; i++) tail &= f->pick[i].token == eom;
+            if (!tail || (k && q->canvas.hole_of[f->asked[k - 1]] == h && f->pick[k - 1].token == eom)) continue;
+        }
+        f->racer[racers++] = (lac_racer){k, lac_plan_key(q->opt.order, &f->pick[k]), f->pick[k].entropy};
+    }
+    size_t size = q->opt.order == LACUNA_ORDER_ENTROPY ? n : f->plan.size[f->group], left = f->plan.diffused - f->diffused;
+    size_t m = lac_plan_choose(f->racer, racers, q->opt.order, size < left ? size : left, q->opt.gamma);
+    for (size_t i = 0; i < m; i++) f->chosen[i] = f->racer[i].index;
+    f->group++;
+    return m;
+}
+
+/* Reveal the n chosen slots, except those that an <eom> of the same step cuts off, and add them to the event. */
+static size_t reveal(lacuna_session *s, lac_fill *f, size_t n, int32_t eom)
+{
+    lac_request *q = &s->req;
+    const size_t before = q->event.n;
+    for (size_t i = 0; i < n; i++) {
+        size_t slot = f->asked[f->chosen[i]], h = q->canvas.hole_of[slot];
+        if (f->pick[f->chosen[i]].token == eom && slot < f->end[h]) f->end[h] = slot;
+    }
+    for (size_t i = 0; i < n; i++) {
+        size_t slot = f->asked[f->chosen[i]], h = q->canvas.hole_of[slot];
+        const lac_pick *p = &f->pick[f->chosen[i]];
+        if (slot > f->end[h]) continue;
+        f->token[slot] = p->token;
+        f->pending[f->n_pending++] = slot;
+        f->n_open--;
+        q->reveal[q->event.n++] = (lacuna_reveal){h, slot - q->canvas.hole[h].first, p->token, lacuna_token_bytes(s->model, p->token),
+                                                  p->logprob, p->prob, p->entropy, (size_t)(f - q->fill)};
+        f->logprob += p->logprob;
+    }
+    for (size_t h = 0; h < q->canvas.n_holes && eom >= 0; h++) /* what lies behind an <eom> is closed */
+        for (size_t i = f->end[h] + 1; i < q->canvas.hole[h].first + q->canvas.hole[h].n; i++)
+            if (f->token[i] < 0) {
+                f->token[i] = eom;
+                f->n_open--;
+            }
+    f->n_tokens += q->event.n - before;
+    return q->event.n - before;
+}
+
+int lacuna_step(lacuna_session *s, const lacuna_event **ev, lacuna_error *err)
+{
+    if (!s || !ev) return lac_err(err, LACUNA_E_ARG, 0, "lacuna_step: NULL where something is needed");
+    *ev = NULL;
+    lac_request *q = &s->req;
+    if (!q->active) return lac_err(err, LACUNA_E_ARG, 0, "no request is in progress");
+    const lac_fill *leader = NULL;
+    for (lac_fill *f = q->fill; f < q->fill + q->n_fills; f++)
+        if ((f->n_asked = ask(q, f)) && !leader) leader = f;
+    if (!leader) {
+        q->active = false;
+        return 0;
+    }
+    const size_t before = q->stats.n_entries;
+    q->event = (lacuna_event){.step = q->stats.nfe, .phase = phase_of(leader), .reveals = q->reveal};
+    int r = run(s, err);
+    if (r) {
+        q->active = false;
+        lac_session_cancelled(s, NULL);
+        return r;
+    }
+    const int32_t eom = q->ids ? -1 : s->model->info.eom;
+    for (lac_fill *f = q->fill; f < q->fill + q->n_fills; f++) {
+        if (f->n_asked) {
+            const lacuna_phase phase = phase_of(f); /* choosing moves on to the next */
+            const size_t m = reveal(s, f, choose(q, f, eom), eom);
+            if (phase == LACUNA_PHASE_DIFFUSION) f->diffused += m;
+        }
+        q->event.n_open += f->n_open;
+    }
+    q->stats.nfe++;
+    q->event.n_entries = q->stats.n_entries - before;
+    *ev = &q->event;
+    return 1;
+}
