@@ -2,35 +2,47 @@
 
 #include <string.h>
 
-size_t lac_attend_room(size_t N, size_t D) { return N * (LAC_SPAN + D + 2); }
+/* Of a row: its query, the largest score so far, sums of the weights in up to 16 lanes. */
+size_t lac_attend_room(size_t N, size_t D) { return N * (D + 1 + LAC_PAGE); }
 
 size_t lac_page_bytes(lac_type type, size_t D) { return 2 * LAC_PAGE * D * (type == LAC_F32 ? 4 : 2); }
 
-/* Element of K, of V, of entry t and dimension d. */
-static size_t key_at(lac_type type, size_t t, size_t d)
-{
-    return type == LAC_F32 ? d * LAC_PAGE + t : d / 2 * 2 * LAC_PAGE + 2 * t + (d & 1);
-}
-
-static size_t value_at(lac_type type, size_t D, size_t t, size_t d)
-{
-    return LAC_PAGE * D + (type == LAC_F32 ? t * D + d : t / 2 * 2 * D + 2 * d + (t & 1));
-}
+/* BF16: pair j of a key is dimensions 2 j and 2 j + 1; the pair of a value is entries t and t + 1 (t even) of one
+ * dimension, of which this entry is one half. */
+enum { PAIR = 4, PAIRS = LAC_PAGE * PAIR };
 
 void lac_page_put(lac_type type, void *at, size_t t, size_t D, const float *k, const float *v)
 {
-    const size_t width = type == LAC_F32 ? 4 : 2;
-    for (size_t d = 0; d < D; d++) {
-        lac_row_encode(type, k + d, 1, (char *)at + key_at(type, t, d) * width);
-        lac_row_encode(type, v + d, 1, (char *)at + value_at(type, D, t, d) * width);
+    char *key = (char *)at + t * PAIR, *value = (char *)at + lac_page_bytes(type, D) / 2;
+    if (type == LAC_F32) {
+        for (size_t d = 0; d < D; d++) memcpy(key + d * PAIRS, k + d, sizeof *k);
+        memcpy(value + t * D * sizeof *v, v, D * sizeof *v);
+        return;
+    }
+    value += t / 2 * D * PAIR + t % 2 * 2;
+    for (size_t d = 0; d < D; d += 2, key += PAIRS, value += 2 * PAIR) {
+        char pair[PAIR];
+        lac_row_encode(type, k + d, 2, key);
+        lac_row_encode(type, v + d, 2, pair);
+        memcpy(value, pair, 2);
+        memcpy(value + PAIR, pair + 2, 2);
     }
 }
 
 void lac_page_get(lac_type type, const void *at, size_t t, size_t D, float *k, float *v)
 {
-    const size_t width = type == LAC_F32 ? 4 : 2;
-    for (size_t d = 0; d < D; d++) {
-        lac_row_decode(type, (const char *)at + key_at(type, t, d) * width, 1, k + d);
-        lac_row_decode(type, (const char *)at + value_at(type, D, t, d) * width, 1, v + d);
+    const char *key = (const char *)at + t * PAIR, *value = (const char *)at + lac_page_bytes(type, D) / 2;
+    if (type == LAC_F32) {
+        for (size_t d = 0; d < D; d++) memcpy(k + d, key + d * PAIRS, sizeof *k);
+        memcpy(v, value + t * D * sizeof *v, D * sizeof *v);
+        return;
+    }
+    value += t / 2 * D * PAIR + t % 2 * 2;
+    for (size_t d = 0; d < D; d += 2, key += PAIRS, value += 2 * PAIR) {
+        char pair[PAIR];
+        memcpy(pair, value, 2);
+        memcpy(pair + 2, value + PAIR, 2);
+        lac_row_decode(type, key, 2, k + d);
+        lac_row_decode(type, pair, 2, v + d);
     }
 }

@@ -29,8 +29,9 @@ struct lac_attend {
 };
 
 /* Online softmax (Milakov and Gimelshein, arXiv 1805.02867) over spans of LAC_SPAN ranks, which begin at multiples
- * of it, then the row's own entry: what a row gives depends on the keys it sees in rank order and on nothing else.
- * A row sees at least one key.  Keys and values that no row sees may hold any finite number. */
+ * of it; the row's own entry counts as the rank after those it sees.  What a row gives depends on its keys in this
+ * order and on nothing else: not on where its own entry lies.  A row has at least one key.  Keys and values that no
+ * row sees may hold any finite number. */
 size_t lac_attend_room(size_t N, size_t D);
 
 size_t lac_page_bytes(lac_type type, size_t D); /* of one layer and head */

@@ -1,0 +1,241 @@
+/* Attention over pages of keys and values, in the words of vec_math.h; kern_simd.h includes this page.
+ *
+ * A tile of rows goes over one span of ranks at a time, while the span's keys and values are in the first cache:
+ *
+ *   scores    [rows, LAC_SPAN]  sum over d of q[d] (every lane) x K[d] (a lane a key): nothing is folded
+ *   weights   the largest score so far, e^(score - largest); what was summed before is scaled down to it
+ *   sums      [rows, D]         += weight of t (every lane) x V[t] (a lane a dimension)
+ *
+ * Each number is one chain of fused multiply-adds, over d or over t in rank order, and the sum of the weights is a
+ * chain a lane.  A weight of 0 adds nothing, so the tile may go on to where its longest row ends; tiles and padding
+ * do not show in the bits.  A row's own entry, if it is beyond those it sees, is scored and added by itself, as if it
+ * were the rank after them. */
+#ifndef LAC_KERN_ATTEND_SIMD_H
+#define LAC_KERN_ATTEND_SIMD_H
+
+#include "kern/attend.h"
+#include "kern/vec_math.h"
+
+#ifdef VEC_LANES
+
+#include <math.h>
+#include <stdbool.h>
+
+enum {
+    TILE_ROWS = 4,
+    TILE_VECS = L == 8 ? 2 : 4, /* with TILE_ROWS: the sums in registers, of which AVX2 has 16, others 32 */
+    PAGE_VECS = LAC_PAGE / L,
+    SPAN_PAGES = LAC_SPAN / LAC_PAGE
+};
+
+/* One span of a call. */
+typedef struct {
+    size_t begin;                   /* its first rank */
+    const char *page[SPAN_PAGES];   /* K of its pages; those past the last that is seen repeat it */
+} span;
+
+/* Where a row is: in room, set up by attend(). */
+typedef struct {
+    float *q;     /* [D] divided by sqrt(D) */
+    float *max;   /* [1] largest score so far */
+    float *total; /* [L] sums of the weights */
+} attend_row;
+
+INLINE attend_row row_of(const lac_attend *a, size_t n)
+{
+    float *p = a->room + n * (a->D + 1 + LAC_PAGE);
+    return (attend_row){p, p + a->D, p + a->D + 1};
+}
+
+/* Ranks a row sees in pages one after another, and with its own entry. */
+INLINE size_t seen(const lac_attend *a, size_t n) { return a->sees[n] + (size_t)(a->self[n] == a->sees[n]); }
+INLINE size_t keys(const lac_attend *a, size_t n) { return a->sees[n] + (size_t)(a->self[n] >= a->sees[n]); }
+INLINE size_t within(size_t end, size_t begin) { return end < begin ? 0 : end - begin < LAC_SPAN ? end - begin : LAC_SPAN; }
+
+INLINE size_t values(const lac_attend *a) { return LAC_PAGE * a->D * (a->type == LAC_F32 ? 4 : 2); } /* bytes from K to V */
+
+/* Pair i of K (two dimensions of L keys) or of V (two entries, L dimensions): n lanes of it. */
+INLINE void load_pair(lac_type type, vec *even, vec *odd, const char *p, size_t i, size_t stride, size_t n)
+{
+    p += i * stride * (type == LAC_F32 ? 2 : 1);
+    *even = n < L ? v_load_part(p, n) : v_load(p);
+    if (type == LAC_F32) *odd = n < L ? v_load_part(p + stride, n) : v_load(p + stride);
+    else *odd = v_bf16_odd(*even), *even = v_bf16_even(*even);
+}
+
+/* Scores of `rows` rows by the keys in `vecs` vectors from the beginning of a page. */
+INLINE void score_pages(const lac_attend *a, size_t n, size_t rows, size_t vecs, const char *const *page, float *score)
+{
+    vec sum[16], even[8], odd[8];
+    const float *q[TILE_ROWS];
+    UNROLL for (size_t r = 0; r < rows; r++) q[r] = row_of(a, n + r).q;
+    UNROLL for (size_t i = 0; i < rows * vecs; i++) sum[i] = v_set(0);
+    for (size_t d = 0; d < a->D; d += 2) {
+        UNROLL for (size_t c = 0; c < vecs; c++)
+            load_pair(a->type, &even[c], &odd[c], page[c / PAGE_VECS] + c % PAGE_VECS * (4 * L), d / 2, 4 * LAC_PAGE, L);
+        UNROLL for (size_t r = 0; r < rows; r++) {
+            const vec x = v_set(q[r][d]), y = v_set(q[r][d + 1]);
+            UNROLL for (size_t c = 0; c < vecs; c++) sum[r * vecs + c] = v_fma(x, even[c], sum[r * vecs + c]);
+            UNROLL for (size_t c = 0; c < vecs; c++) sum[r * vecs + c] = v_fma(y, odd[c], sum[r * vecs + c]);
+        }
+    }
+    UNROLL for (size_t i = 0; i < rows * vecs; i++) v_store(score + i / vecs * LAC_SPAN + i % vecs * L, sum[i]);
+}
+
+/* The score of a row's own entry. */
+INLINE float score_self(const lac_attend *a, size_t n)
+{
+    const size_t t = a->self[n] % LAC_PAGE;
+    const char *p = a->page[a->self[n] / LAC_PAGE] + a->offset + t / L * (4 * L);
+    const float *q = row_of(a, n).q;
+    float lane[L];
+    vec sum = v_set(0), even, odd;
+    for (size_t d = 0; d < a->D; d += 2) {
+        load_pair(a->type, &even, &odd, p, d / 2, 4 * LAC_PAGE, L);
+        sum = v_fma(v_set(q[d + 1]), odd, v_fma(v_set(q[d]), even, sum));
+    }
+    v_store(lane, sum);
+    return lane[t % L];
+}
+
+/* `len` scores of row n, a multiple of LAC_PAGE, to weights; returns the factor of what was summed before. */
+INLINE float weigh(const lac_attend *a, size_t n, float *score, size_t len)
+{
+    const attend_row row = row_of(a, n);
+    vec most = v_set(*row.max);
+    for (size_t i = 0; i < len; i += L) most = v_max(most, v_load(score + i));
+    const float max = v_max_lanes(most);
+    const vec factor = v_exp(v_set(*row.max - max));
+    vec sum = factor * v_load(row.total);
+    for (size_t i = 0; i < len; i += L) {
+        const vec e = v_exp(v_load(score + i) - v_set(max));
+        v_store(score + i, e);
+        sum = sum + e;
+    }
+    *row.max = max;
+    v_store(row.total, sum);
+    return factor[0];
+}
+
+/* out[d, d + vecs L) of `rows` rows = factor x out + weights x values of `pages` pages; of one vector, `lanes` lanes. */
+INLINE void sum_values(const lac_attend *a, size_t n, size_t rows, size_t d, size_t vecs, size_t lanes, const span *s, size_t pages,
+                       const float *weight, const float *factor)
+{
+    const size_t at = values(a) + 4 * d;
+    float *out = a->out + n * a->ldo + d;
+    vec sum[16], even[8], odd[8];
+    UNROLL for (size_t i = 0; i < rows * vecs; i++) {
+        const float *y = out + i / vecs * a->ldo + i % vecs * L;
+        sum[i] = v_set(factor[i / vecs]) * (lanes < L ? v_load_part(y, lanes) : v_load(y));
+    }
+    for (size_t t = 0; t < pages * LAC_PAGE; t += 2) {
+        const char *p = s->page[t / LAC_PAGE] + at;
+        UNROLL for (size_t c = 0; c < vecs; c++)
+            load_pair(a->type, &even[c], &odd[c], p + c * (4 * L), t % LAC_PAGE / 2, 4 * a->D, lanes);
+        UNROLL for (size_t r = 0; r < rows; r++) {
+            const vec x = v_set(weight[r * LAC_SPAN + t]), y = v_set(weight[r * LAC_SPAN + t + 1]);
+            UNROLL for (size_t c = 0; c < vecs; c++) sum[r * vecs + c] = v_fma(x, even[c], sum[r * vecs + c]);
+            UNROLL for (size_t c = 0; c < vecs; c++) sum[r * vecs + c] = v_fma(y, odd[c], sum[r * vecs + c]);
+        }
+    }
+    UNROLL for (size_t i = 0; i < rows * vecs; i++) {
+        float *y = out + i / vecs * a->ldo + i % vecs * L;
+        if (lanes < L) v_store_part(y, sum[i], lanes);
+        else v_store(y, sum[i]);
+    }
+}
+
+/* out += weight x value of a row's own entry. */
+INLINE void add_self(const lac_attend *a, size_t n, float weight)
+{
+    const size_t t = a->self[n] % LAC_PAGE;
+    const char *p = a->page[a->self[n] / LAC_PAGE] + a->offset + values(a);
+    float *out = a->out + n * a->ldo;
+    for (size_t d = 0; d < a->D; d += L) {
+        const size_t lanes = a->D - d < L ? a->D - d : L;
+        vec even, odd;
+        load_pair(a->type, &even, &odd, p + 4 * d, t / 2, 4 * a->D, lanes);
+        const vec v = t % 2 ? odd : even;
+        if (lanes < L) v_store_part(out + d, v_fma(v_set(weight), v, v_load_part(out + d, lanes)), lanes);
+        else v_store(out + d, v_fma(v_set(weight), v, v_load(out + d)));
+    }
+}
+
+/* `rows` rows from n over one span. */
+INLINE void attend_span(const lac_attend *a, size_t n, size_t rows, const span *s)
+{
+    const size_t vecs = rows == 1 ? 2 * TILE_VECS : TILE_VECS;
+    _Alignas(64) float score[TILE_ROWS * LAC_SPAN];
+    float factor[TILE_ROWS], own[TILE_ROWS];
+    size_t in_pages = 0, in_all = 0;
+    for (size_t r = 0; r < rows; r++) {
+        const size_t x = within(seen(a, n + r), s->begin), y = within(keys(a, n + r), s->begin);
+        if (x > in_pages) in_pages = x;
+        if (y > in_all) in_all = y;
+    }
+    if (!in_all) return;
+    const size_t pages = (in_pages + LAC_PAGE - 1) / LAC_PAGE, padded = (in_all + LAC_PAGE - 1) / LAC_PAGE * LAC_PAGE;
+    for (size_t i = 0; i < pages; i += vecs / PAGE_VECS) score_pages(a, n, rows, vecs, s->page + i, score + i * LAC_PAGE);
+    for (size_t r = 0; r < rows; r++) {
+        float *row = score + r * LAC_SPAN;
+        const size_t end = within(seen(a, n + r), s->begin);
+        const bool self = within(keys(a, n + r), s->begin) > end;
+        for (size_t t = end; t < padded; t++) row[t] = -INFINITY;
+        if (self) row[end] = score_self(a, n + r);
+        factor[r] = weigh(a, n + r, row, padded);
+        own[r] = self ? row[end] : 0;
+        if (self) row[end] = 0;
+    }
+    size_t d = 0;
+    for (; d + TILE_VECS * L <= a->D; d += TILE_VECS * L) sum_values(a, n, rows, d, TILE_VECS, L, s, pages, score, factor);
+    for (; d + L <= a->D; d += L) sum_values(a, n, rows, d, 1, L, s, pages, score, factor);
+    if (d < a->D) sum_values(a, n, rows, d, 1, a->D - d, s, pages, score, factor);
+    for (size_t r = 0; r < rows; r++)
+        if (own[r] > 0) add_self(a, n + r, own[r]);
+}
+
+static void begin_row(const lac_attend *a, size_t n)
+{
+    const attend_row row = row_of(a, n);
+    const float scale = (float)(1 / sqrt((double)a->D));
+    for (size_t d = 0; d < a->D; d++) row.q[d] = a->q[n * a->ldq + d] * scale, a->out[n * a->ldo + d] = 0;
+    *row.max = -INFINITY;
+    v_store(row.total, v_set(0));
+}
+
+static void end_row(const lac_attend *a, size_t n)
+{
+    float sum[4], *out = a->out + n * a->ldo;
+    v_sum4(sum, v_load(row_of(a, n).total), v_set(0), v_set(0), v_set(0));
+    for (size_t d = 0; d < a->D; d++) out[d] = out[d] / sum[0] + 0.0f; /* no -0: its sign would tell of weights of 0 */
+}
+
+/* The type of keys and values is made a constant of the loops. */
+INLINE void attend_type(const lac_attend *call, lac_type type)
+{
+    const lac_attend a = {type, call->D, call->page, call->offset, call->q, call->ldq, call->N, call->sees, call->self, call->out, call->ldo, call->room};
+    size_t end = 0, end_pages = 0;
+    for (size_t n = 0; n < a.N; n++) {
+        begin_row(&a, n);
+        if (keys(&a, n) > end) end = keys(&a, n);
+        if (seen(&a, n) > end_pages) end_pages = seen(&a, n);
+    }
+    for (span s = {0}; s.begin < end; s.begin += LAC_SPAN) {
+        const size_t first_page = s.begin / LAC_PAGE, pages = (end_pages + LAC_PAGE - 1) / LAC_PAGE;
+        for (size_t i = 0; i < SPAN_PAGES && first_page < pages; i++)
+            s.page[i] = a.page[first_page + i < pages ? first_page + i : pages - 1] + a.offset;
+        size_t n = 0;
+        for (; n + TILE_ROWS <= a.N; n += TILE_ROWS) attend_span(&a, n, TILE_ROWS, &s);
+        for (; n < a.N; n++) attend_span(&a, n, 1, &s);
+    }
+    for (size_t n = 0; n < a.N; n++) end_row(&a, n);
+}
+
+static void attend(const lac_attend *a)
+{
+    if (a->type == LAC_F32) attend_type(a, LAC_F32);
+    else attend_type(a, LAC_BF16);
+}
+
+#endif
+#endif
