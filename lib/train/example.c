@@ -52,7 +52,7 @@ size_t lac_example_add(lac_example *e, int32_t token, int32_t pos, size_t sees, 
     return i;
 }
 
-void lac_example_aim(lac_example *e, size_t i, int32_t target, double weight, lac_part part)
+void lac_example_aim(lac_example *e, size_t i, int32_t target, double weight, lac_loss_part part)
 {
     e->target[i] = target;
     e->weight[i] = (float)weight;

@@ -25,7 +25,7 @@ typedef enum {
     LAC_PART_SEQUENTIAL, /* sequential half: the AR term */
     LAC_PART_NEXT,       /* auxiliary next-token loss on running context */
     LAC_PARTS
-} lac_part;
+} lac_loss_part;
 
 typedef struct {
     size_t n, cap;                /* entries, room */
@@ -33,7 +33,7 @@ typedef struct {
     uint32_t *sees, *from, *to;   /* [cap] see above; to[i] <= n, from[i] <= i < to[i] */
     int32_t *target;              /* [cap] -1: none */
     float *weight;                /* [cap] of the loss at i */
-    uint8_t *part;                /* [cap] a lac_part, where there is a target */
+    uint8_t *part;                /* [cap] a lac_loss_part, where there is a target */
     double norm[LAC_PARTS];       /* what this example adds to the denominators */
     uint64_t bytes;               /* of text that the targets of SLOTS, DIFFUSION and SEQUENTIAL spell, each times its weight: by
                                      these the sum of weight * nll becomes bits a byte, the bound where weights make it one */
@@ -47,6 +47,6 @@ void lac_example_clear(lac_example *e);
 /* An entry without a target; its index. */
 size_t lac_example_add(lac_example *e, int32_t token, int32_t pos, size_t sees, size_t from, size_t to);
 /* What entry i is to predict. */
-void lac_example_aim(lac_example *e, size_t i, int32_t target, double weight, lac_part part);
+void lac_example_aim(lac_example *e, size_t i, int32_t target, double weight, lac_loss_part part);
 
 #endif

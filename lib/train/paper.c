@@ -18,7 +18,7 @@
 void lac_example_diffusion(lac_example *e, const lac_objective *o, const int32_t *x, const size_t *order, const uint8_t *hide, size_t n,
                            double weight)
 {
-    const lac_part part = o->kind == LAC_MDLM ? LAC_PART_SLOTS : LAC_PART_DIFFUSION;
+    const lac_loss_part part = o->kind == LAC_MDLM ? LAC_PART_SLOTS : LAC_PART_DIFFUSION;
     size_t clean = n;
     lac_example_clear(e);
     for (size_t j = 0; j < n; j++) clean -= hide[j] != 0;
