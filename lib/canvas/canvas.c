@@ -87,6 +87,15 @@ static size_t gap_of(size_t room)
     return gap;
 }
 
+/* The hop of the window, in bytes: of about the tokens that a gap holds, so that a hop moves the prefix and not what enters
+ * before it. */
+static size_t hop_of(size_t gap)
+{
+    size_t hop = LAC_WINDOW_HOP;
+    while (hop < 2 * gap) hop *= 2;
+    return hop;
+}
+
 /* Positions before what follows the first hole: tag, prefix and slots, rounded up. */
 static size_t head(const draft *d, size_t prefix, size_t gap)
 {
@@ -112,12 +121,13 @@ static int read_near(draft *d, lac_arena *arena, lacuna_error *err)
 {
     const lac_canvas_want *w = d->w;
     lac_passage *before = &d->p[0], *after = suffix(d);
-    int r = lac_window_after(after, w->tok, d->room, arena, err);
+    const size_t gap = gap_of(d->room), hop = hop_of(gap);
+    int r = lac_window_after(after, w->tok, d->room, hop, arena, err);
     if (r) return r;
-    const size_t gap = gap_of(d->room), share = after->n < d->room / 3 ? after->n : d->room / 3;
+    const size_t share = after->n < d->room / 3 ? after->n : d->room / 3;
     const size_t most = (w->limit - d->between - share) / gap * gap - head(d, 0, 1);
     lac_passage window = *before;
-    if ((r = lac_window_before(&window, w->tok, most, arena, err))) return r;
+    if ((r = lac_window_before(&window, w->tok, most, hop, arena, err))) return r;
     const size_t left = before->len - lac_window_bytes(&window, w->tok);
     if (!window.whole && after->whole && left <= (d->room - after->n) * lac_tok_longest(w->tok)) { /* without a gap it might fit */
         lac_passage all = *before;

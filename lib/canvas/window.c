@@ -8,22 +8,17 @@
 /* A passage that is cut is tokenised in pieces from place to place.  A cut at a line start changes no token where no token
  * reaches over a line feed (text/tok.c). */
 
-#define SMALL_HOP ((size_t)16)
+/* Hops within which a place looks for a line start. */
+#define REACH ((size_t)8)
 
-/* The hop for so many tokens: a power of two, and bytes of at most about a quarter of them in code. */
-static size_t hop_of(size_t most)
-{
-    size_t hop = SMALL_HOP;
-    while (hop * 2 <= most) hop *= 2;
-    return hop;
-}
-
-/* A place at the multiple `at` of the hop; the bytes up to the next multiple are there. */
+/* The place of the multiple `at` of the hop, at most len; len where the line that it is in has no end yet. */
 static size_t place(const char *text, size_t len, size_t at, size_t hop)
 {
-    if (!at) return 0;
-    const char *line = memchr(text + at - 1, '\n', hop);
+    if (!at || at >= len) return at ? len : 0;
+    const size_t left = len - at;
+    const char *line = memchr(text + at - 1, '\n', left < REACH * hop ? left : REACH * hop);
     if (line) return (size_t)(line - text) + 1;
+    if (left < REACH * hop) return len;
     while (!lac_utf8_boundary(text, len, at)) at--;
     return at;
 }
@@ -39,13 +34,12 @@ int lac_window_all(lac_passage *p, const lac_tok *tok, size_t most, lac_arena *a
     return 0;
 }
 
-int lac_window_after(lac_passage *p, const lac_tok *tok, size_t most, lac_arena *arena, lacuna_error *err)
+int lac_window_after(lac_passage *p, const lac_tok *tok, size_t most, size_t hop, lac_arena *arena, lacuna_error *err)
 {
-    const size_t hop = hop_of(most);
     if (!(p->id = lac_arena_array(arena, most, sizeof *p->id))) return lac_nomem(err, "canvas");
     p->n = 0;
     for (size_t at = 0, next = hop; at < p->len && p->n < most; next += hop) {
-        const size_t to = p->len - at < 2 * hop || next > p->len - hop ? p->len : place(p->text, p->len, next, hop);
+        const size_t to = place(p->text, p->len, next, hop);
         int64_t n = lac_tok_encode(tok, p->text + at, to - at, p->id + p->n, NULL, most - p->n, err);
         if (n < 0) return (int)n;
         p->whole = to == p->len && (size_t)n <= most - p->n;
@@ -61,16 +55,16 @@ int lac_window_after(lac_passage *p, const lac_tok *tok, size_t most, lac_arena 
 static int64_t last_pieces(const lac_passage *p, const lac_tok *tok, size_t hop, size_t most, int32_t *id, int32_t *piece, size_t *from,
                            lacuna_error *err)
 {
-    size_t total = 0, k = p->len / hop;
+    size_t total = 0, k = p->len / hop + 1;
     *from = p->len;
     while (*from) {
-        k -= k > 0;
+        k--;
         const size_t at = place(p->text, p->len, k * hop, hop);
         if (at == *from) continue;
-        int64_t n = lac_tok_encode(tok, p->text + at, *from - at, piece, NULL, 3 * hop, err);
+        int64_t n = lac_tok_encode(tok, p->text + at, *from - at, piece, NULL, (REACH + 2) * hop, err);
         if (n < 0) return n;
         if ((size_t)n > most - total) {
-            if (!total && hop == SMALL_HOP) memcpy(id, piece + (size_t)n - most, (total = most) * sizeof *id);
+            if (!total && hop == LAC_WINDOW_HOP) memcpy(id, piece + (size_t)n - most, (total = most) * sizeof *id);
             break;
         }
         total += (size_t)n;
@@ -80,16 +74,16 @@ static int64_t last_pieces(const lac_passage *p, const lac_tok *tok, size_t hop,
     return (int64_t)total;
 }
 
-int lac_window_before(lac_passage *p, const lac_tok *tok, size_t most, lac_arena *arena, lacuna_error *err)
+int lac_window_before(lac_passage *p, const lac_tok *tok, size_t most, size_t hop, lac_arena *arena, lacuna_error *err)
 {
-    size_t hop = hop_of(most), from;
-    int32_t *id = lac_arena_array(arena, most, sizeof *id), *piece = lac_arena_array(arena, 3 * hop, sizeof *piece);
+    size_t from;
+    int32_t *id = lac_arena_array(arena, most, sizeof *id), *piece = lac_arena_array(arena, (REACH + 2) * hop, sizeof *piece);
     if (!id || !piece) return lac_nomem(err, "canvas");
     for (;; hop /= 2) { /* text of many tokens hops in smaller steps: at least half of what has room is kept */
         int64_t n = last_pieces(p, tok, hop, most, id, piece, &from, err);
         if (n < 0) return (int)n;
         p->n = (size_t)n;
-        if (!from || p->n >= most / 2 || hop == SMALL_HOP) break;
+        if (!from || p->n >= most / 2 || hop == LAC_WINDOW_HOP) break;
     }
     p->whole = !from;
     p->id = id + most - p->n;

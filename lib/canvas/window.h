@@ -6,9 +6,8 @@
  *     text     |--------|--------|--------|-----[hole]----....
  *     hops     0        1        2        3          a passage before a hole begins at one of these places
  *
- * A place is a multiple of the hop in bytes from the beginning of the text, moved to the next line start before the next
- * multiple, if there is one.  It depends on the text before it and up to a hop behind it and on nothing else: what was asked
- * before plays no part. */
+ * A place is a multiple of the hop in bytes from the beginning of the text, moved to the next line start, or where it is
+ * within a very long line.  It depends on the text around it and on nothing else: what was asked before plays no part. */
 #ifndef LAC_CANVAS_WINDOW_H
 #define LAC_CANVAS_WINDOW_H
 
@@ -29,11 +28,14 @@ typedef struct {
 /* All tokens; where they are more than `most`, p->n tells how many, and there are no ids of those beyond. */
 int lac_window_all(lac_passage *p, const lac_tok *tok, size_t most, lac_arena *arena, lacuna_error *err);
 
-/* The first tokens, at most `most`. */
-int lac_window_after(lac_passage *p, const lac_tok *tok, size_t most, lac_arena *arena, lacuna_error *err);
+#define LAC_WINDOW_HOP ((size_t)16) /* the smallest hop; all are this times a power of two */
 
-/* The tokens from the first place from which they are at most `most`; p->text is the beginning of the text. */
-int lac_window_before(lac_passage *p, const lac_tok *tok, size_t most, lac_arena *arena, lacuna_error *err);
+/* The first tokens, at most `most`. */
+int lac_window_after(lac_passage *p, const lac_tok *tok, size_t most, size_t hop, lac_arena *arena, lacuna_error *err);
+
+/* The tokens from the first place from which they are at most `most`; p->text is the beginning of the text.  Where that leaves out more
+ * than half of what there is room for (text of many tokens a byte), the hops are smaller. */
+int lac_window_before(lac_passage *p, const lac_tok *tok, size_t most, size_t hop, lac_arena *arena, lacuna_error *err);
 
 /* Bytes of the tokens. */
 size_t lac_window_bytes(const lac_passage *p, const lac_tok *tok);
