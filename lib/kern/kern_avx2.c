@@ -4,7 +4,6 @@
 #include "kern/vec_avx2.h"
 
 #ifdef VEC_LANES
-#define VEC_TILE 3 /* 3 x 4 sums, 3 of x, 1 of w: all 16 registers */
 #include "kern/kern_simd.h"
 
 const lac_kern *const lac_kern_avx2 = &table;

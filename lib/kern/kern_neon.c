@@ -4,7 +4,6 @@
 #include "kern/vec_neon.h"
 
 #ifdef VEC_LANES
-#define VEC_TILE 4 /* 4 x 4 sums, 4 of x, a few of w */
 #include "kern/kern_simd.h"
 
 const lac_kern *const lac_kern_neon = &table;

@@ -16,13 +16,12 @@ static void prepare_q8(uint8_t *out, const float *x, size_t K)
     for (size_t b = 0; b < blocks; b++, x += LAC_Q8_BLOCK, q += LAC_Q8_BLOCK) {
         float amax = 0;
         for (size_t i = 0; i < LAC_Q8_BLOCK; i++) amax = fmaxf(amax, fabsf(x[i])); /* fmaxf passes a NaN over */
-        if (amax > FLT_MAX) amax = FLT_MAX;
+        amax = amax < LAC_Q8_LEAST ? 0 : amax > FLT_MAX ? FLT_MAX : amax;
         const float inverse = amax > 0 ? 127.0f / amax : 0.0f;
         d[b] = amax / 127.0f;
         c[b] = 0;
         for (size_t i = 0; i < LAC_Q8_BLOCK; i++) {
-            const float y = x[i] == x[i] ? rintf(fmaxf(-amax, fminf(amax, x[i])) * inverse) : 0.0f;
-            q[i] = (int8_t)fmaxf(-127.0f, fminf(127.0f, y)); /* for an amax whose inverse is rounded up or infinite */
+            q[i] = x[i] == x[i] ? (int8_t)rintf(fmaxf(-amax, fminf(amax, x[i])) * inverse) : 0;
             c[b] -= 128 * q[i];
         }
     }
@@ -171,15 +170,6 @@ static void gelu_tanh(float *y, const float *x, size_t n)
         y[i] = gated(v, 2.0f * c * (v + 0.044715f * v * v * v));
     }
 }
-
-void lac_ref_prepare(lac_type type, void *out, const float *x, size_t K);
-void lac_ref_matmul(lac_type type, float *y, size_t ldy, const void *x, size_t N, const void *w, size_t R, size_t K);
-void lac_ref_attend(const lac_attend *a);
-double lac_ref_spin(lac_type type, size_t turns);
-void lac_ref_prepare(lac_type type, void *out, const float *x, size_t K) { prepare(type, out, x, K); }
-void lac_ref_matmul(lac_type type, float *y, size_t ldy, const void *x, size_t N, const void *w, size_t R, size_t K) { matmul(type, y, ldy, x, N, w, R, K); }
-void lac_ref_attend(const lac_attend *a) { attend(a); }
-double lac_ref_spin(lac_type type, size_t turns) { return spin(type, turns); }
 
 static const lac_kern table = {
     "ref", prepare, matmul, attend, spin, dot, axpy, exp_sum, rms_norm, layer_norm, silu_mul, gelu_tanh,

@@ -1,11 +1,5 @@
-/* The loops of kern_avx2.c, kern_avx512.c and kern_neon.c: each includes what a vector is on its CPU (vec_math.h
- * lists the words), says how many rows of x are a tile of a product, VEC_TILE, and includes this page.  Without
- * VEC_LANES it is empty.
- *
- * Order of summation.  An output of a product is VEC_LANES sums, lane l over k = l mod VEC_LANES, each one
- * chain of fused multiply-adds in the order of k, then the tree of v_sum4.  A tile computes several outputs
- * together, but each by exactly this; and d * q is exact in float32, so a weight is the same number wherever
- * it was decoded.  Hence neither tile nor panel nor cut shows in the bits. */
+/* The loops of the tables for a vector CPU: kern_avx2.c and its like include what a vector is on theirs (vec_math.h lists
+ * the words), then this page, which takes products and attention from their own.  Without VEC_LANES it is empty. */
 #ifndef LAC_KERN_KERN_SIMD_H
 #define LAC_KERN_KERN_SIMD_H
 
@@ -16,17 +10,16 @@
 
 #include <math.h>
 
-/* The loops over a tile must vanish for its sums to live in registers. */
+/* The loops over a tile must vanish for its sums to live in registers: its sizes are constants, and gcc -O2 would keep
+ * the loops. */
 #ifdef __clang__
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
-void lac_ref_prepare(lac_type type, void *out, const float *x, size_t K);
-void lac_ref_matmul(lac_type type, float *y, size_t ldy, const void *x, size_t N, const void *w, size_t R, size_t K);
-void lac_ref_attend(const lac_attend *a);
-double lac_ref_spin(lac_type type, size_t turns);
+#include "kern/attend_simd.h"
+#include "kern/product_simd.h"
 
 /* ---- rows ---- */
 
@@ -154,7 +147,7 @@ static void gelu_tanh(float *y, const float *x, size_t n)
 }
 
 static const lac_kern table = {
-    VEC_NAME, lac_ref_prepare, lac_ref_matmul, lac_ref_attend, lac_ref_spin, dot, axpy, exp_sum, rms_norm, layer_norm, silu_mul, gelu_tanh,
+    VEC_NAME, prepare, matmul, attend, spin, dot, axpy, exp_sum, rms_norm, layer_norm, silu_mul, gelu_tanh,
 };
 
 #endif

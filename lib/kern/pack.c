@@ -41,18 +41,25 @@ static size_t place(lac_type type, size_t k, size_t i)
     return type == LAC_F32 ? k * LINE + 4 * i : k / 2 * LINE + 4 * i + 2 * (k & 1);
 }
 
+/* Whole lanes of 4 bytes; the last of an odd row of BF16 is half of one. */
 static void pack_row(lac_type type, const uint8_t *row, size_t K, size_t i, uint8_t *panel)
 {
-    const size_t width = type == LAC_F32 ? 4 : 2;
+    const size_t bytes = K * (type == LAC_F32 ? 4 : 2);
     if (type != LAC_Q8_0) {
-        for (size_t k = 0; k < K; k++) memcpy(panel + place(type, k, i), row + k * width, width);
+        size_t at = 0;
+        for (; at + 4 <= bytes; at += 4) memcpy(panel + at * LAC_PANEL + 4 * i, row + at, 4);
+        if (at < bytes) memcpy(panel + at * LAC_PANEL + 4 * i, row + at, 2);
         return;
     }
     uint8_t *q = panel + scales_bytes(K);
     for (size_t b = 0; b < K / LAC_Q8_BLOCK; b++, row += LAC_Q8_BYTES) {
         memcpy(panel + (b * LAC_PANEL + i) * 2, row, 2);
-        for (size_t j = 0; j < LAC_Q8_BLOCK / 4; j++, q += LINE)
-            for (size_t k = 0; k < 4; k++) q[4 * i + k] = row[2 + 4 * j + k] ^ 0x80;
+        for (size_t j = 0; j < LAC_Q8_BLOCK / 4; j++, q += LINE) {
+            uint32_t four;
+            memcpy(&four, row + 2 + 4 * j, 4);
+            four ^= 0x80808080;
+            memcpy(q + 4 * i, &four, 4);
+        }
     }
 }
 

@@ -15,8 +15,8 @@
  *   BF16   x[K] rounded to BF16, a last odd one followed by 0
  *   Q8_0   d[K / 32] float, c[K / 32] int32, q[K] int8:  x[k] ~ d[k / 32] q[k], d = amax / 127 of the block,
  *          q = x (127 / amax) rounded, ties to even; c = -128 * sum of the block's q, what the + 128 of the weights
- *          adds to an unsigned product, with its sign turned.  amax 0: all zero.  A NaN counts as 0, an
- *          infinity as the largest float.
+ *          adds to an unsigned product, with its sign turned.  amax below LAC_Q8_LEAST: all zero.  A NaN counts
+ *          as 0, an infinity as the largest float.
  *
  * Each row is filled up with zero to a multiple of 64 bytes. */
 #ifndef LAC_KERN_PACK_H
@@ -25,6 +25,7 @@
 #include "kern/kern.h"
 
 #define LAC_PANEL 16
+#define LAC_Q8_LEAST 0x1p-119f /* from here on 127 / amax is finite and d normal */
 
 /* Bytes of the panels of R rows of K weights, and of one panel; 0 when they do not fit a size_t or K does not fit the type. */
 size_t lac_panel_bytes(lac_type type, size_t K);

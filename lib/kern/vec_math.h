@@ -4,19 +4,26 @@
  * What each of those defines:
  *
  *   VEC_LANES, VEC_NAME             floats in a vector, name of the table
- *   vec, vecd                       VEC_LANES floats, VEC_LANES / 2 doubles, with the compiler's operators
+ *   vec, vecd, veci                 VEC_LANES floats, VEC_LANES / 2 doubles, with the compiler's operators; VEC_LANES int32
  *   v_set v_set_d                   one number in every lane
  *   v_load v_store                  VEC_LANES floats
  *   v_load_part v_store_part        the first n < VEC_LANES; further lanes read as 0, are not written
  *   v_fma(a, b, c)                  a b + c, rounded once; v_fma_d for double
- *   v_bf16 v_bf16_part v_i8         load weights as float
- *   v_half                          an IEEE half, in every lane
+ *   v_bf16 v_bf16_part v_half       load BF16, IEEE halves
+ *   v_set_i v_load_i v_float        int32: one number in every lane, VEC_LANES of them; to float
+ *   v_bf16_even v_bf16_odd          of pairs of BF16 loaded by v_load, the first or the second of each
+ *   v_dot2(sum, w, x)               lane by lane, w and x such pairs: sum + w0 x0 + w1 x1
+ *   v_dot4_begin v_dot4(sum, w, x)  lane by lane, w four bytes, unsigned, each 128 too much, x four signed bytes, none of
+ *                                   them -128: + w0 x0 + .. + w3 x3, exactly, from v_dot4_begin(-128 times the sum of all x)
  *   v_store_bf16 v_store_bf16_part  to nearest, ties to even; NaN stays NaN
  *   v_sum4(out, a, b, c, d)         out[0..3] = each vector's lanes summed, all by one tree
  *   v_clamp(lo, hi, x)              NaN stays NaN
  *   v_round v_pow2                  nearest integer, ties to even; 2^n for an integer n in [-126, 127]
  *   v_low v_high v_join             to double and back
- *   v_sqrt                          square root, rounded once */
+ *   v_sqrt                          square root, rounded once
+ *   v_number                        NaN becomes 0
+ *   v_max v_max_lanes               the larger, the largest lane; no NaN
+ *   v_store_i8                      whole numbers in [-127, 127], as bytes */
 #ifndef LAC_KERN_VEC_MATH_H
 #define LAC_KERN_VEC_MATH_H
 

@@ -14,6 +14,7 @@
 
 typedef float32x4_t vec;
 typedef float64x2_t vecd;
+typedef int32x4_t veci;
 
 static inline vec v_set(float x) { return vdupq_n_f32(x); }
 static inline vecd v_set_d(double x) { return vdupq_n_f64(x); }
@@ -44,17 +45,36 @@ static inline vec v_bf16_part(const void *p, size_t n)
     memcpy(b, p, 2 * n);
     return v_bf16(b);
 }
-static inline vec v_i8(const uint8_t *p)
+static inline vec v_half(const void *p) { return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(p))); }
+
+static inline veci v_set_i(int32_t x) { return vdupq_n_s32(x); }
+static inline veci v_load_i(const void *p) { return vreinterpretq_s32_u8(vld1q_u8(p)); }
+static inline vec v_float(veci x) { return vcvtq_f32_s32(x); }
+static inline vec v_bf16_even(vec pairs) { return vreinterpretq_f32_u32(vshlq_n_u32(vreinterpretq_u32_f32(pairs), 16)); }
+static inline vec v_bf16_odd(vec pairs)
 {
-    uint32_t four;
-    memcpy(&four, p, sizeof four);
-    int16x8_t v = vmovl_s8(vreinterpret_s8_u32(vdup_n_u32(four)));
-    return vcvtq_f32_s32(vmovl_s16(vget_low_s16(v)));
+    return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(pairs), vdupq_n_u32(0xFFFF0000)));
 }
-static inline vec v_half(const uint8_t *p)
+static inline vec v_dot2(vec sum, vec w, vec x)
 {
-    uint16_t h = (uint16_t)(p[0] | p[1] << 8);
-    return vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(h)));
+    sum = v_fma(v_bf16_even(w), v_bf16_even(x), sum);
+    return v_fma(v_bf16_odd(w), v_bf16_odd(x), sum);
+}
+/* Products of signed bytes, for which the 128 is taken away again. */
+static inline veci v_dot4_begin(int32_t c)
+{
+    (void)c;
+    return v_set_i(0);
+}
+static inline veci v_dot4(veci sum, veci w, veci x)
+{
+    int8x16_t a = vreinterpretq_s8_u8(veorq_u8(vreinterpretq_u8_s32(w), vdupq_n_u8(0x80))), b = vreinterpretq_s8_s32(x);
+#ifdef __ARM_FEATURE_DOTPROD
+    return vdotq_s32(sum, a, b);
+#else
+    int16x8_t low = vmull_s8(vget_low_s8(a), vget_low_s8(b)), high = vmull_high_s8(a, b);
+    return vaddq_s32(sum, vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high)));
+#endif
 }
 
 /* Neighbours twice: (0 + 1) + (2 + 3). */
@@ -63,6 +83,7 @@ static inline void v_sum4(float *out, vec a, vec b, vec c, vec d)
     vst1q_f32(out, vpaddq_f32(vpaddq_f32(a, b), vpaddq_f32(c, d)));
 }
 
+static inline vec v_max(vec a, vec b) { return vmaxq_f32(a, b); }
 static inline vec v_clamp(vec lo, vec hi, vec x) { return vmaxq_f32(lo, vminq_f32(hi, x)); }
 static inline vec v_round(vec x) { return vrndnq_f32(x); }
 static inline vec v_pow2(vec n) { return vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127)), 23)); }
@@ -70,6 +91,14 @@ static inline vecd v_low(vec v) { return vcvt_f64_f32(vget_low_f32(v)); }
 static inline vecd v_high(vec v) { return vcvt_high_f64_f32(v); }
 static inline vec v_join(vecd lo, vecd hi) { return vcombine_f32(vcvt_f32_f64(lo), vcvt_f32_f64(hi)); }
 static inline vec v_sqrt(vec x) { return vsqrtq_f32(x); }
+static inline vec v_number(vec x) { return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(x), vceqq_f32(x, x))); }
+static inline float v_max_lanes(vec x) { return vmaxvq_f32(x); }
+static inline void v_store_i8(int8_t *p, vec x)
+{
+    int16x4_t v = vmovn_s32(vcvtnq_s32_f32(x));
+    int32_t four = vget_lane_s32(vreinterpret_s32_s8(vmovn_s16(vcombine_s16(v, v))), 0);
+    memcpy(p, &four, sizeof four);
+}
 
 static inline uint16x4_t narrow_bf16(vec x)
 {

@@ -1,0 +1,257 @@
+/* Products of prepared rows by panels (pack.h), for kern_simd.h: one tile for the three types.
+ *
+ * A tile is `tall` entries by `wide` panels.  Its sums stay in registers, one lane each, while K passes by:
+ *
+ *            panel 0   panel 1          a step: load a vector of every panel, spread 4 bytes of every entry over a
+ *   x[0]     sum sum   sum sum          vector, multiply and add each with each
+ *   x[1]     sum sum   sum sum          F32   one column, a fused multiply-add
+ *   x[2]     sum sum   sum sum          BF16  two columns, v_dot2
+ *                                       Q8_0  a block: 8 times four columns, v_dot4, in whole numbers; then
+ *   (a panel is 16 / VEC_LANES vectors)       sum = fma(scale of weights * scale of x, whole number, sum)
+ *
+ * Every sum is one chain in the order of k, whatever the tile, and the whole numbers are exact.  Hence neither tile
+ * nor batch nor cut shows in the bits.
+ *
+ * The weights of a tile come from the nearest cache for all tiles of entries but the first, so entries are the inner loop. */
+#ifndef LAC_KERN_PRODUCT_SIMD_H
+#define LAC_KERN_PRODUCT_SIMD_H
+
+#include "kern/pack.h"
+#include "kern/vec_math.h"
+
+#ifdef VEC_LANES
+
+#include <float.h>
+#include <string.h>
+
+enum {
+    VECS = LAC_PANEL / L, /* vectors of a column of a panel */
+    LINE = 64,            /* bytes of a column of a panel */
+    TALLEST = 6,          /* entries of a tile */
+    /* Panels of a tile of up to 3 entries, and of more.  With 16 lanes: 12 or 24 sums of 32 registers, and as many whole
+     * numbers for Q8_0; with fewer, what 16 registers hold. */
+    FLAT = L == 16 ? 4 : 2,
+    FLAT_Q8 = L == 16 ? 4 : 1,
+    TALL = L == 16 ? 4 : 1,
+    TALL_Q8 = L == 16 ? 2 : 1,
+    WIDEST = 4,
+};
+
+/* ---- prepare ---- */
+
+INLINE float scale_q8(const float *x)
+{
+    vec most = v_set(0);
+    UNROLL for (size_t i = 0; i < LAC_Q8_BLOCK; i += L) {
+        vec v = v_number(v_load(x + i));
+        most = v_max(most, v_max(v, -v));
+    }
+    const float amax = v_max_lanes(most);
+    return amax < LAC_Q8_LEAST ? 0 : amax > FLT_MAX ? FLT_MAX : amax;
+}
+
+static void prepare_q8(uint8_t *out, const float *x, size_t K)
+{
+    const size_t blocks = K / LAC_Q8_BLOCK;
+    float *d = (float *)(void *)out, s[4];
+    int32_t *c = (int32_t *)(void *)(out + 4 * blocks);
+    int8_t *q = (int8_t *)(out + 8 * blocks);
+    for (size_t b = 0; b < blocks; b++, x += LAC_Q8_BLOCK, q += LAC_Q8_BLOCK) {
+        const float amax = scale_q8(x), inverse = amax > 0 ? 127.0f / amax : 0;
+        vec sum = v_set(0);
+        d[b] = amax / 127.0f;
+        UNROLL for (size_t i = 0; i < LAC_Q8_BLOCK; i += L) {
+            vec v = v_clamp(v_set(-amax), v_set(amax), v_number(v_load(x + i)));
+            v = v_round(v * v_set(inverse));
+            sum = sum + v;
+            v_store_i8(q + i, v);
+        }
+        v_sum4(s, sum, v_set(0), v_set(0), v_set(0));
+        c[b] = -128 * (int32_t)s[0];
+    }
+}
+
+static void prepare(lac_type type, void *out, const float *x, size_t K)
+{
+    const size_t bytes = lac_prepared_bytes(type, K), used = type == LAC_Q8_0 ? K / LAC_Q8_BLOCK * 8 + K : lac_row_bytes(type, K);
+    uint8_t *p = out;
+    memset(p + used, 0, bytes - used);
+    if (type == LAC_F32) memcpy(p, x, used);
+    if (type == LAC_Q8_0) prepare_q8(p, x, K);
+    if (type != LAC_BF16) return;
+    size_t i = 0;
+    for (; i + L <= K; i += L) v_store_bf16(p + 2 * i, v_load(x + i));
+    if (i < K) v_store_bf16_part(p + 2 * i, v_load_part(x + i, K - i), K - i);
+}
+
+/* ---- a tile ---- */
+
+/* What the tiles of one call have in common, and where one of them is. */
+typedef struct {
+    const uint8_t *x; /* its first prepared row */
+    const uint8_t *w; /* its first panel */
+    float *y;         /* its first output */
+    size_t row;       /* bytes of a prepared row */
+    size_t panel;     /* bytes of a panel */
+    size_t ldy;       /* floats from one row of y to the next */
+    size_t K;         /* columns */
+    size_t columns;   /* outputs of a row that exist: up to LAC_PANEL * wide */
+} product;
+
+/* 4 bytes in every lane */
+INLINE vec each(const uint8_t *p)
+{
+    float f;
+    memcpy(&f, p, sizeof f);
+    return v_set(f);
+}
+
+INLINE veci each_i(const uint8_t *p)
+{
+    int32_t i;
+    memcpy(&i, p, sizeof i);
+    return v_set_i(i);
+}
+
+typedef vec sums[TALLEST][WIDEST * VECS];
+
+/* Column or columns j of F32 or BF16. */
+INLINE void step(lac_type type, size_t tall, size_t wide, const product *p, size_t j, sums sum)
+{
+    const uint8_t *x = p->x + 4 * j, *w = p->w + LINE * j;
+    vec column[WIDEST * VECS];
+    UNROLL for (size_t v = 0; v < wide * VECS; v++) column[v] = v_load(w + v / VECS * p->panel + v % VECS * (4 * L));
+    UNROLL for (size_t i = 0; i < tall; i++) {
+        const vec xi = each(x + i * p->row);
+        UNROLL for (size_t v = 0; v < wide * VECS; v++)
+            sum[i][v] = type == LAC_F32 ? v_fma(xi, column[v], sum[i][v]) : v_dot2(sum[i][v], column[v], xi);
+    }
+}
+
+/* Block b of Q8_0. */
+INLINE void step_q8(size_t tall, size_t wide, const product *p, size_t b, sums sum)
+{
+    const size_t blocks = p->K / LAC_Q8_BLOCK;
+    const uint8_t *d = p->x + 4 * b, *q = p->x + 8 * blocks + LAC_Q8_BLOCK * b;
+    const uint8_t *scale = p->w + 2 * LAC_PANEL * b, *w = p->w + p->panel - (p->K - LAC_Q8_BLOCK * b) / 4 * LINE;
+    veci whole[TALLEST][WIDEST * VECS], four[WIDEST * VECS];
+    UNROLL for (size_t i = 0; i < tall; i++) {
+        int32_t c;
+        memcpy(&c, d + 4 * blocks + i * p->row, sizeof c);
+        UNROLL for (size_t v = 0; v < wide * VECS; v++) whole[i][v] = v_dot4_begin(c);
+    }
+    UNROLL for (size_t j = 0; j < LAC_Q8_BLOCK / 4; j++) {
+        UNROLL for (size_t v = 0; v < wide * VECS; v++) four[v] = v_load_i(w + j * LINE + v / VECS * p->panel + v % VECS * (4 * L));
+        UNROLL for (size_t i = 0; i < tall; i++)
+            UNROLL for (size_t v = 0; v < wide * VECS; v++) whole[i][v] = v_dot4(whole[i][v], four[v], each_i(q + 4 * j + i * p->row));
+    }
+    UNROLL for (size_t v = 0; v < wide * VECS; v++) {
+        const vec dw = v_half(scale + v / VECS * p->panel + v % VECS * (2 * L));
+        UNROLL for (size_t i = 0; i < tall; i++) sum[i][v] = v_fma(dw * each(d + i * p->row), v_float(whole[i][v]), sum[i][v]);
+    }
+}
+
+INLINE void tile(lac_type type, size_t tall, size_t wide, const product *p)
+{
+    sums sum;
+    UNROLL for (size_t i = 0; i < tall; i++)
+        UNROLL for (size_t v = 0; v < wide * VECS; v++) sum[i][v] = v_set(0);
+    if (type == LAC_Q8_0)
+        for (size_t b = 0; b < p->K / LAC_Q8_BLOCK; b++) step_q8(tall, wide, p, b, sum);
+    else
+        for (size_t j = 0, n = type == LAC_F32 ? p->K : (p->K + 1) / 2; j < n; j++) step(type, tall, wide, p, j, sum);
+    UNROLL for (size_t i = 0; i < tall; i++)
+        UNROLL for (size_t v = 0; v < wide * VECS; v++) {
+            float *y = p->y + i * p->ldy + v * L;
+            if (p->columns >= (v + 1) * L) v_store(y, sum[i][v]);
+            else if (p->columns > v * L) v_store_part(y, sum[i][v], p->columns - v * L);
+        }
+}
+
+/* ---- the tiles of a product ---- */
+
+/* Tiles of one width, by entries; 0 has none. */
+typedef struct {
+    size_t wide; /* panels */
+    void (*of[TALLEST + 1])(const product *p);
+} tiles;
+
+/* With constants, so that the loops of a tile vanish. */
+#define TILE(name, type, tall, wide) \
+    static void name##tall(const product *p) { tile(type, tall, wide, p); }
+#define TILES_FLAT(name, type, wide) TILE(name, type, 1, wide) TILE(name, type, 2, wide) TILE(name, type, 3, wide)
+#define TILES_TALL(name, type, wide) TILE(name, type, 4, wide) TILE(name, type, 5, wide) TILE(name, type, 6, wide)
+/* By type: for up to 3 entries, for more, and for the panels that are left over. */
+#define TILES(name, type, flat, tall)                                                                              \
+    TILES_FLAT(name##_flat, type, flat)                                                                            \
+    TILE(name##_tall, type, 3, tall) TILES_TALL(name##_tall, type, tall)                                           \
+    TILES_FLAT(name##_one, type, 1) TILES_TALL(name##_one, type, 1)                                                \
+    static const tiles name[3] = {                                                                                 \
+        {flat, {NULL, name##_flat1, name##_flat2, name##_flat3, NULL, NULL, NULL}},                                \
+        {tall, {NULL, NULL, NULL, name##_tall3, name##_tall4, name##_tall5, name##_tall6}},                        \
+        {1, {NULL, name##_one1, name##_one2, name##_one3, name##_one4, name##_one5, name##_one6}},                 \
+    };
+
+TILES(f32, LAC_F32, FLAT, TALL)
+TILES(bf16, LAC_BF16, FLAT, TALL)
+TILES(q8, LAC_Q8_0, FLAT_Q8, TALL_Q8)
+
+/* N entries in tiles as even as can be: 7 are 4 and 3, for 6 and 1 would wait for each other. */
+static void entries(const tiles *t, product p, size_t N)
+{
+    for (size_t left = (N + TALLEST - 1) / TALLEST; left; left--) {
+        const size_t tall = (N + left - 1) / left;
+        t->of[tall](&p);
+        N -= tall;
+        p.x += tall * p.row;
+        p.y += tall * p.ldy;
+    }
+}
+
+static void matmul(lac_type type, float *y, size_t ldy, const void *x, size_t N, const void *w, size_t R, size_t K)
+{
+    const tiles *all = type == LAC_F32 ? f32 : type == LAC_BF16 ? bf16 : q8;
+    product p = {x, w, y, lac_prepared_bytes(type, K), lac_panel_bytes(type, K), ldy, K, 0};
+    while (R) {
+        const tiles *t = all + (N > 3);
+        if (R <= LAC_PANEL * (t->wide - 1)) t = all + 2;
+        p.columns = R < LAC_PANEL * t->wide ? R : LAC_PANEL * t->wide;
+        entries(t, p, N);
+        R -= p.columns;
+        p.w += t->wide * p.panel;
+        p.y += p.columns;
+    }
+}
+
+/* ---- spin ---- */
+
+enum { CHAINS = 12 }; /* enough for any latency; 16 registers hold them and what they multiply */
+
+/* `turns` products of each chain, with a constant type. */
+INLINE float spin_chains(lac_type type, size_t turns)
+{
+    volatile int32_t one = 1; /* so that the compiler cannot foresee the sums */
+    const veci n = v_set_i(one);
+    const vec f = v_float(n);
+    vec sum[CHAINS], all = v_set(0);
+    veci whole[CHAINS];
+    UNROLL for (int i = 0; i < CHAINS; i++) sum[i] = f, whole[i] = n;
+    for (size_t t = 0; t < turns; t++)
+        UNROLL for (int i = 0; i < CHAINS; i++)
+            if (type == LAC_F32) sum[i] = v_fma(f, f, sum[i]);
+            else if (type == LAC_BF16) sum[i] = v_dot2(sum[i], f, f);
+            else whole[i] = v_dot4(whole[i], n, n);
+    UNROLL for (int i = 0; i < CHAINS; i++) all = all + sum[i] + v_float(whole[i]);
+    return v_max_lanes(all);
+}
+
+static double spin(lac_type type, size_t turns)
+{
+    const size_t each = turns / CHAINS + 1;
+    volatile float kept = type == LAC_F32 ? spin_chains(LAC_F32, each) : type == LAC_BF16 ? spin_chains(LAC_BF16, each) : spin_chains(LAC_Q8_0, each);
+    (void)kept;
+    return (double)each * CHAINS * L * (type == LAC_F32 ? 1 : type == LAC_BF16 ? 2 : 4);
+}
+
+#endif
+#endif
