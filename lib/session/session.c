@@ -143,8 +143,9 @@ int lac_session_take(lacuna_session *s, const int32_t *token, const int32_t *pos
     lac_cache_lane *lane = closest(s, token, pos, n, &k);
     /* Another text, not a new state of this one: this one stays, if there is room for both. */
     if (2 * k < lane->kv.len && 2 * k < n && fits(s, pages_of(lane->kv.len) + pages_of(entries))) {
-        lane = oldest(s, lane, false);
-        k = 0;
+        lac_cache_lane *old = oldest(s, NULL, false);
+        if (old != lane) k = 0;
+        lane = old;
     }
     lac_kv_crop(&lane->kv, k);
     lane->used = ++s->taken;
