@@ -8,8 +8,10 @@
 
 #include "common/json.h"
 
+enum { CANDIDATES_MOST = 10000 };
+
 const char *const rpc_orders[] = {"left", "random", "stride", "confidence", "margin", "entropy", NULL};
-const char *const rpc_rules[] = {"independent", "paper", NULL};
+const char *const rpc_rules[] = {"independent", "paper", "mdlm", "bd3", NULL};
 
 int rpc_parse(const char *line, size_t n, rpc_request *r, char *err, size_t err_size)
 {
@@ -138,7 +140,7 @@ static int get_holes(const json_t *params, rpc_infill_params *p, char *err, size
 
 static int get_sampler(const json_t *o, lacuna_infill_options *opt, char *err, size_t err_size)
 {
-    int order = opt->order, rule = opt->rule, strict = 0;
+    int order = opt->order, rule = opt->rule, strict = 0, baseline;
     if (get_u32(o, "max_tokens", &opt->max_tokens, err, err_size) < 0 ||
         get_u32(o, "steps", &opt->steps, err, err_size) < 0 || get_u32(o, "top_k", &opt->top_k, err, err_size) < 0 ||
         json_get_real(o, "alpha0", 0, 1, &opt->alpha0, err, err_size) < 0 ||
@@ -146,6 +148,8 @@ static int get_sampler(const json_t *o, lacuna_infill_options *opt, char *err, s
         json_get_real(o, "temperature", 0, DBL_MAX, &opt->temperature, err, err_size) < 0 ||
         json_get_real(o, "top_p", 0, 1, &opt->top_p, err, err_size) < 0 ||
         json_get_real(o, "min_p", 0, 1, &opt->min_p, err, err_size) < 0 ||
+        get_u32(o, "block", &opt->block, err, err_size) < 0 || get_u32(o, "draft", &opt->draft, err, err_size) < 0 ||
+        json_get_bool(o, "lossless", &opt->lossless, err, err_size) < 0 || json_get_bool(o, "heal", &opt->heal, err, err_size) < 0 ||
         json_get_uint(o, "seed", INT64_MAX, &opt->seed, err, err_size) < 0 ||
         json_get_choice(o, "order", rpc_orders, &order, err, err_size) < 0 ||
         json_get_choice(o, "rule", rpc_rules, &rule, err, err_size) < 0 ||
@@ -154,23 +158,28 @@ static int get_sampler(const json_t *o, lacuna_infill_options *opt, char *err, s
     opt->order = (lacuna_order)order;
     opt->rule = (lacuna_rule)rule;
     opt->drop_far = !strict;
-    /* An order or a number of steps speaks of parallel slots: without alpha0 it is of all of them. */
-    if (!json_object_get(o, "alpha0") && (order != LACUNA_ORDER_LEFT || opt->steps)) opt->alpha0 = 1;
+    baseline = rule == LACUNA_RULE_MDLM || rule == LACUNA_RULE_BD3;
+    /* An order, a number of steps or a baseline speaks of parallel slots: without alpha0 it is of all of them. */
+    if (!json_object_get(o, "alpha0") && (order != LACUNA_ORDER_LEFT || opt->steps || baseline)) opt->alpha0 = 1;
     return 0;
 }
 
 int rpc_infill(const json_t *params, rpc_infill_params *p, char *err, size_t err_size)
 {
     static const char *const known[] = {"text", "holes", "lang", "path", "max_tokens", "steps", "top_k", "alpha0", "gamma", "temperature",
-                                        "top_p", "min_p", "seed", "order", "rule", "strict_context", "stream", NULL};
-    *p = (rpc_infill_params){.opt = {LACUNA_INFILL_INIT}, .stream = 1};
+                                        "top_p", "min_p", "seed", "order", "rule", "strict_context", "stream", "lossless",
+                                        "draft", "heal", "block", "candidates", NULL};
+    uint64_t candidates = 1;
+    *p = (rpc_infill_params){.opt = {LACUNA_INFILL_INIT, .heal = HEAL_DEFAULT}, .stream = 1};
     if (only_known(params, known, err, err_size) || get_text(params, &p->text, err, err_size) || get_holes(params, p, err, err_size) ||
         get_names(params, &p->lang, &p->path, err, err_size) || get_sampler(params, &p->opt, err, err_size) ||
-        json_get_bool(params, "stream", &p->stream, err, err_size) < 0) {
+        json_get_bool(params, "stream", &p->stream, err, err_size) < 0 ||
+        json_get_uint(params, "candidates", CANDIDATES_MOST, &candidates, err, err_size) < 0) {
         free(p->holes);
         p->holes = NULL;
         return RPC_PARAMS;
     }
+    p->candidates = candidates ? (size_t)candidates : 1;
     return 0;
 }
 

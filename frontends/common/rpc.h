@@ -11,6 +11,8 @@
 #include "common/buf.h"
 #include "lacuna.h"
 
+#define HEAL_DEFAULT 0 /* token healing where nothing is said about it */
+
 enum {
     RPC_PARSE = -32700,     /* not JSON */
     RPC_INVALID = -32600,   /* JSON, but no request */
@@ -37,6 +39,7 @@ typedef struct {
     lacuna_hole *holes; /* n_holes; owned */
     size_t n_holes;
     lacuna_infill_options opt; /* tag is not set */
+    size_t candidates;  /* at least 1 */
     const char *lang;   /* or NULL */
     const char *path;   /* file name, to guess the language by; or NULL */
     int stream;         /* send a notification each step */

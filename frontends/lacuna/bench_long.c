@@ -60,7 +60,8 @@ static int time_steps(bench *b, method m, size_t L, size_t T, size_t g, timings 
         if (m == MDLM) shuffle(plan.order, open);
     }
     opt.rule = m == ESO ? LACUNA_RULE_PAPER : m == MDLM ? LACUNA_RULE_MDLM : m == BD3 ? LACUNA_RULE_BD3 : LACUNA_RULE_INDEPENDENT;
-    bench_plan_use(&plan, &opt);
+    if (m == BD3) opt.alpha0 = g > 1, opt.steps = (uint32_t)(open / g); /* plans are its own: one slot a step, or a block */
+    else bench_plan_use(&plan, &opt);
     int r = lacuna_infill_ids(b->session, ids, n, &opt, &b->err);
     /* What comes first reads the T entries; then a block of BD3-LM, so that whole blocks are timed. */
     size_t before = m == MDLM ? 0 : m == BD3 ? BLOCK / g : 1;

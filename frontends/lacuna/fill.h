@@ -14,21 +14,22 @@ typedef struct {
     uint64_t seed;
     double logprob;     /* sum over the tokens revealed */
     size_t tokens;      /* revealed, <eom> included */
-    size_t nfe;         /* passes */
+    size_t nfe;         /* passes, those that were shared too */
     size_t dropped;     /* bytes of context left out */
     double ms;          /* wall time */
 } fill_result;
 
-/* Called when a candidate starts (ev NULL) and after each of its steps. */
+/* Called when a candidate starts (ev NULL) and after each step that revealed something of it, with its reveals and its open
+ * slots alone.  Candidates that share passes take turns. */
 typedef struct {
     void (*fn)(void *ctx, size_t candidate, const lacuna_event *ev);
     void (*done)(void *ctx, const fill_result *r); /* or NULL */
     void *ctx;
 } fill_watch;
 
-/* Run n candidates with seeds opt->seed, opt->seed + 1, ...; of equal fills the first stays.  With n > 1
- * and temperature 0 only the first is greedy, the others are drawn at temperature 0.8.  *out: *n_out
- * results, best log-probability per token first; free with fill_free(). */
+/* Fill n times with seeds opt->seed, opt->seed + 1, ..., as rows of the same passes where the order allows; of equal fills
+ * the first stays.  With n > 1 and temperature 0 only the first is greedy, the others are drawn at temperature 0.8.
+ * *out: *n_out results, best log-probability per token first; free with fill_free(). */
 int fill_candidates(lacuna_session *s, const char *text, size_t len, const lacuna_hole *holes, size_t n_holes,
                     const lacuna_infill_options *opt, size_t n, const fill_watch *watch, fill_result **out,
                     size_t *n_out, lacuna_error *err);
@@ -41,8 +42,11 @@ void fill_text(buf *out, const char *text, size_t len, const lacuna_hole *holes,
 typedef struct {
     lacuna_infill_options o;
     int order, rule;            /* indices into rpc_orders, rpc_rules */
-    int order_seen, rule_seen, temp_seen, alpha0_seen, steps_seen;
+    int lossless, order_seen, rule_seen, temp_seen, alpha0_seen, steps_seen, draft_seen, block_seen;
 } sampler;
+
+/* Take over into s->o what the options say, and what they mean for each other.  GO_ON, or the exit code of a usage error. */
+int sampler_settle(const char *command, sampler *s);
 
 #define SAMPLER_OPTS(s)                                                                                              \
     OPT_HEAD("sampling"),                                                                                            \
@@ -53,8 +57,15 @@ typedef struct {
                  &(s)->steps_seen),                                                                                  \
     OPT_ONE_OF("order", &(s)->order, "ORDER", rpc_orders, "left, random, stride, confidence, margin or entropy",     \
                &(s)->order_seen),                                                                                    \
-    OPT_ONE_OF("rule", &(s)->rule, "RULE", rpc_rules, "what masks of one step see of each other: independent or paper", \
+    OPT_ONE_OF("rule", &(s)->rule, "RULE", rpc_rules, "what masks of one step see of each other: independent, paper, " \
+               "mdlm or bd3",                                                                                        \
                &(s)->rule_seen),                                                                                     \
+    OPT_NUM_SEEN("block", ARG_U32, &(s)->o.block, "N", 1, 4294967295.0, "rule bd3: slots of a block (default 16)",   \
+                 &(s)->block_seen),                                                                                  \
+    OPT("lossless", 0, ARG_FLAG, &(s)->lossless, NULL, "several slots a pass, the same text as one a pass"),         \
+    OPT_NUM_SEEN("draft", ARG_U32, &(s)->o.draft, "N", 1, 4294967295.0, "with --lossless: slots drafted at most a "  \
+                 "pass (default 8)",                                                                                 \
+                 &(s)->draft_seen),                                                                                  \
     OPT_NUM("gamma", 0, ARG_REAL, &(s)->o.gamma, "G", 0, 1e300, "entropy order: nats a step may spend (default 0.5)"), \
     OPT_NUM_SEEN("temp", ARG_REAL, &(s)->o.temperature, "X", 0, 1e6, "temperature; 0: the most likely token",      \
                  &(s)->temp_seen),                                                                                   \

@@ -105,7 +105,7 @@ static void end_line(buf *b)
 static void on_step(void *ctx, size_t candidate, const lacuna_event *ev)
 {
     show *s = ctx;
-    if (s->v) view_draw(s->v, ev);
+    if (s->v && (!ev || ev->reveals[0].candidate == 0)) view_draw(s->v, ev); /* one of those that share passes */
     if (!s->o->json || !ev) return;
     buf b = {0};
     begin_line(&b, s, candidate);
@@ -134,18 +134,7 @@ static void put_json(const show *s, const fill_result *r, size_t n)
     fill_text(&text, s->c->text.p, s->c->text.n, s->c->holes, &r[0]);
     json_add_text(&b, "text", text.p, text.n);
     report_fills(&b, &r[0]);
-    if (s->o->candidates > 1) {
-        json_key(&b, "candidates");
-        buf_put(&b, "[");
-        for (size_t i = 0; i < n; i++) {
-            json_comma(&b);
-            buf_put(&b, "{");
-            json_add_uint(&b, "candidate", r[i].candidate);
-            report_fills(&b, &r[i]);
-            buf_put(&b, "}");
-        }
-        buf_put(&b, "]");
-    }
+    if (s->o->candidates > 1) report_candidates(&b, r, n);
     buf_free(&text);
     end_line(&b);
 }
@@ -223,6 +212,7 @@ static int inconsistent(const infill_options *o)
         return cmd_usage("infill", "--jsonl has its hole between prompt and suffix; --at, --range and --marker do not apply");
     if (o->jsonl && (o->json || o->only || o->stream))
         return cmd_usage("infill", "--jsonl cannot be used with --json, --only or --stream");
+    if (o->heal && o->no_heal) return cmd_usage("infill", "--heal and --no-heal exclude each other");
     if (o->exact && !o->s.o.max_tokens) return cmd_usage("infill", "--exact needs --max-tokens");
     if (o->json && o->only) return cmd_usage("infill", "--json and --only exclude each other (the fills are in the JSON)");
     return GO_ON;
@@ -240,6 +230,8 @@ int cmd_infill(int argc, char **argv)
         OPT("min-tokens", 0, ARG_U32, &o.min_tokens, "N", "tokens a hole gets at least"),
         OPT("exact", 0, ARG_FLAG, &o.exact, NULL, "exactly --max-tokens tokens"),
         OPT("one-line", 0, ARG_FLAG, &o.one_line, NULL, "no line feed in a fill"),
+        OPT("heal", 0, ARG_FLAG, &o.heal, NULL, "let the model finish a word that is cut where a hole starts"),
+        OPT("no-heal", 0, ARG_FLAG, &o.no_heal, NULL, "take the text before a hole as it stands"),
         OPT_HEAD("output (default: the completed text)"),
         OPT("only", 0, ARG_FLAG, &o.only, NULL, "the fills alone, a line feed behind each"),
         OPT("null", '0', ARG_FLAG, &o.null, NULL, "as --only, with a NUL byte behind each fill"),
@@ -249,7 +241,7 @@ int cmd_infill(int argc, char **argv)
         OPT("stream", 0, ARG_FLAG, &o.stream, NULL, "on a terminal: show the text while it is filled"),
         OPT_NUM("pace", 0, ARG_U32, &o.pace, "MS", 0, 10000, "with --stream: milliseconds a step stands at least, for watching"),
         OPT_NUM("candidates", 0, ARG_U32, &o.candidates, "N", 1, 10000,
-                "fill N times with seeds S, S+1, ... and take the most likely (per token)"),
+                "fill N times side by side with seeds S, S+1, ... and take the most likely (per token)"),
         SAMPLER_OPTS(&o.s),
         ENGINE_OPTS(&o.e),
         OPT("strict-context", 0, ARG_FLAG, &o.strict, NULL, "fail when the text does not fit (default: leave out what is far)"),
@@ -260,12 +252,10 @@ int cmd_infill(int argc, char **argv)
                         &files);
     o.only |= o.null;
     if (code == GO_ON) code = inconsistent(&o);
+    if (code == GO_ON) code = sampler_settle("infill", &o.s);
     if (code == GO_ON) {
         const char *path = files.n ? files.v[0] : NULL;
-        /* An order or a number of steps speaks of parallel slots: without --alpha0 it is of all of them. */
-        if (!o.s.alpha0_seen && (o.s.order != LACUNA_ORDER_LEFT || o.s.steps_seen)) o.s.o.alpha0 = 1;
-        o.s.o.order = (lacuna_order)o.s.order;
-        o.s.o.rule = (lacuna_rule)o.s.rule;
+        o.s.o.heal = o.heal || (HEAL_DEFAULT && !o.no_heal);
         o.s.o.drop_far = !o.strict;
         code = o.jsonl ? infill_jsonl(&o, path) : one_text(&o, path);
     }

@@ -65,6 +65,20 @@ void report_fills(buf *b, const fill_result *r)
     json_add_uint(b, "dropped", r->dropped);
 }
 
+void report_candidates(buf *b, const fill_result *r, size_t n)
+{
+    json_key(b, "candidates");
+    buf_put(b, "[");
+    for (size_t i = 0; i < n; i++) {
+        json_comma(b);
+        buf_put(b, "{");
+        json_add_uint(b, "candidate", r[i].candidate);
+        report_fills(b, &r[i]);
+        buf_put(b, "}");
+    }
+    buf_put(b, "]");
+}
+
 double report_bits(double logprob, const lacuna_span *spans, size_t n_spans)
 {
     size_t bytes = 0;

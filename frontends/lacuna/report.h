@@ -9,6 +9,7 @@
 /* Fields of an object that is open in b (no braces of their own). */
 void report_step(buf *b, const lacuna_event *ev, size_t nfe);   /* step phase nfe reveals open */
 void report_fills(buf *b, const fill_result *r);                /* fills logprob tokens nfe ms seed dropped */
+void report_candidates(buf *b, const fill_result *r, size_t n);  /* candidates: candidate and the above, of each */
 void report_score(buf *b, const lacuna_model *m, const lacuna_score_result *r, const lacuna_span *spans,
                   size_t n_spans, int with_bound);              /* logprob bound? tokens bits_per_byte */
 void report_info(buf *b, const char *path, const lacuna_model_info *info);

@@ -232,9 +232,8 @@ int cmd_sample(int argc, char **argv)
                         opts, argc, argv, 0, &files);
     free(files.v);
     if (code == GO_ON && o.greedy && o.s.temp_seen) code = cmd_usage("sample", "--greedy and --temp exclude each other");
+    if (code == GO_ON) code = sampler_settle("sample", &o.s);
     if (code != GO_ON) return code;
     if (o.greedy) o.s.o.temperature = 0;
-    o.s.o.order = (lacuna_order)o.s.order;
-    o.s.o.rule = (lacuna_rule)o.s.rule;
     return sample(&o);
 }

@@ -96,10 +96,10 @@ static void on_step(void *ctx, size_t candidate, const lacuna_event *ev)
 {
     step_context *c = ctx;
     buf b = {0};
-    (void)candidate;
     if (!ev || !c->j->infill.stream) return;
     buf_put(&b, "{\"jsonrpc\":\"2.0\",\"method\":\"step\",\"params\":{\"id\":");
     rpc_put_id(&b, c->j->request.id);
+    if (c->j->infill.candidates > 1) json_add_uint(&b, "candidate", candidate);
     report_step(&b, ev, lacuna_get_stats(c->session).nfe);
     buf_put(&b, "}");
     rpc_end(&b);
@@ -123,13 +123,14 @@ static int run_infill(server *s, job *j, lacuna_session *session, buf *reply, la
     size_t n;
     int rc = tag_of(s, p->lang, p->path, p->text, &p->opt.tag, err);
     if (rc == 0)
-        rc = fill_candidates(session, p->text.bytes, p->text.len, p->holes, p->n_holes, &p->opt, 1, &watch, &r, &n, err);
+        rc = fill_candidates(session, p->text.bytes, p->text.len, p->holes, p->n_holes, &p->opt, p->candidates, &watch, &r, &n, err);
     if (rc < 0) return rc;
     buf text = {0};
     fill_text(&text, p->text.bytes, p->text.len, p->holes, &r[0]);
     buf_put(reply, "{");
     json_add_text(reply, "text", text.p ? text.p : "", text.n);
     report_fills(reply, &r[0]);
+    if (p->candidates > 1) report_candidates(reply, r, n);
     buf_put(reply, "}");
     buf_free(&text);
     fill_free(r, n);
