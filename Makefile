@@ -49,6 +49,7 @@ FUZZ_C  := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 FUZZ    := $(FUZZ_C:tests/%.c=$(B)/tests/%)
 BENCH_C := $(sort $(wildcard tests/bench/bench_*.c))
 BENCHES := $(BENCH_C:tests/%.c=$(B)/tests/%)
+MAKE_MODEL := $(B)/tests/bench/make_model
 EVAL_C  := $(sort $(wildcard tests/eval/*.c))
 EVALS   := $(EVAL_C:tests/%.c=$(B)/tests/%)
 EXAMPLE_C := $(sort $(wildcard doc/examples/*.c))
@@ -85,7 +86,7 @@ $(B)/tests/%: INCLUDE := -Ilib/include -Ilib -Ifrontends -Itests
 $(FUZZ): $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(COMMON_O) $(B)/liblacuna.a
 	$(call SAY,LD)
 	$(Q)$(CXX) $(SANFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
-$(TESTS) $(BENCHES) $(EVALS): $(B)/tests/%: $(B)/tests/%.o $(TESTLIB_O) $(COMMON_O) $(B)/liblacuna_train.a $(B)/liblacuna.a
+$(TESTS) $(BENCHES) $(MAKE_MODEL) $(EVALS): $(B)/tests/%: $(B)/tests/%.o $(TESTLIB_O) $(COMMON_O) $(B)/liblacuna_train.a $(B)/liblacuna.a
 	$(call SAY,LD)
 	$(Q)$(CXX) $(SANFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(TRAIN_LIBS) $(LIBS)
 $(B)/%.o: %.c
@@ -137,8 +138,18 @@ demo: deps
 	@echo "Line 79 of lib/kern/quant.c has lost the rest of its loop; lacuna fills it in, seeing both sides:"
 	@echo "    lacuna infill --stream --pace 80 --one-line --range 79:23-79:48 lib/kern/quant.c"
 	@$(B)/lacuna infill --stream --pace 80 --one-line --range 79:23-79:48 --only lib/kern/quant.c
-bench: all $(BENCHES)
-	@for b in $(BENCHES); do $$b || exit 1; done
+# Two networks with random weights and the default model, all on this machine, then the parts; figures in $(BUILD)/bench/*.json.
+BENCH_DIR := $(BUILD)/bench
+BENCH_LACUNA = $(B)/lacuna bench --loaded $(if $(QUICK),,--long)
+$(BENCH_DIR)/%.gguf: $(MAKE_MODEL)
+	@mkdir -p $(@D)
+	$(Q)$< $@ $($*)
+85m := 12 768 12 2048 32000 2048
+30m := 12 448 7 1216 16384 2048
+bench: all $(BENCHES) $(BENCH_DIR)/85m.gguf $(BENCH_DIR)/30m.gguf
+	@for m in 85m 30m; do $(BENCH_LACUNA) --json $(BENCH_DIR)/$$m.json $(BENCH_DIR)/$$m.gguf && echo || exit 1; done
+	@$(BENCH_LACUNA) --json $(BENCH_DIR)/default.json models/default
+	@for b in $(BENCHES); do echo; $$b || exit 1; done
 FUZZ_SECONDS ?= 60
 fuzz:
 	@sh tests/lint/deps.sh $(DEPS) $(FUZZ_DEPS)
@@ -185,10 +196,10 @@ help:
 	@echo 'make            build the library and the command (build/last/)'
 	@echo 'make demo       install what is missing, build, and fill a hole in a real file'
 	@echo 'make check      install what is missing, build, and run all tests (SAN=address,undefined SAN=thread WERROR=1)'
-	@echo 'make bench      speed, as ratios measured in one run'
+	@echo 'make bench      speed, as ratios measured in one run, and $(BUILD)/bench/*.json; QUICK=1 without long texts'
 	@echo 'make fuzz       each fuzzer for FUZZ_SECONDS (60); T=gguf for one'
 	@echo 'make corpus     what the default model is trained on: fetch, clean, tokenizer, shards (CORPUS=FOLDER)'
 	@echo 'make lint stats deps grammars install uninstall clean    (PREFIX, DESTDIR, CC, CFLAGS)'
 .PHONY: help demo all deps grammars corpus check check-run lint layers headers symbols bench fuzz fuzz-run stats install uninstall clean
 .DELETE_ON_ERROR:
--include $(LIB_O:.o=.d) $(TRAIN_O:.o=.d) $(CLI_O:.o=.d) $(TESTS:=.d) $(FUZZ:=.d) $(BENCHES:=.d) $(EVALS:=.d) $(TESTLIB_O:.o=.d) $(EXAMPLES:=.d)
+-include $(LIB_O:.o=.d) $(TRAIN_O:.o=.d) $(CLI_O:.o=.d) $(TESTS:=.d) $(FUZZ:=.d) $(BENCHES:=.d) $(MAKE_MODEL).d $(EVALS:=.d) $(TESTLIB_O:.o=.d) $(EXAMPLES:=.d)
