@@ -97,8 +97,7 @@ static int better_first(const void *a, const void *b)
 /* How many of the candidates from i on one request makes. */
 static size_t lanes(const lacuna_infill_options *opt, size_t i, size_t n)
 {
-    int follows = opt->order == LACUNA_ORDER_CONFIDENCE || opt->order == LACUNA_ORDER_MARGIN || opt->order == LACUNA_ORDER_ENTROPY;
-    if (follows || opt->lossless || (!i && opt->temperature == 0)) return 1; /* an order of its own each; or the greedy one */
+    if (!i && opt->temperature == 0) return 1; /* the greedy one */
     return n - i < LANES_MOST ? n - i : LANES_MOST;
 }
 
