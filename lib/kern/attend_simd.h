@@ -32,6 +32,7 @@ enum {
 typedef struct {
     size_t begin;                   /* its first rank */
     const char *page[SPAN_PAGES];   /* K of its pages; those past the last that is seen repeat it */
+    const char *next[SPAN_PAGES];   /* what will be read after them: K of the next span; past the last span, of the next head */
 } span;
 
 /* Where a row is: in room, set up by attend(). */
@@ -63,6 +64,15 @@ INLINE void load_pair(lac_type type, vec *even, vec *odd, const char *p, size_t 
     else *odd = v_bf16_odd(*even), *even = v_bf16_even(*even);
 }
 
+/* Have pair i on its way to the first cache: pages are too far apart for the CPU to guess.  One row, 2048 keys of BF16:
+ * 1.4 times as fast (bench_attend). */
+INLINE void fetch_pair(lac_type type, const char *p, size_t i, size_t stride)
+{
+    p += i * stride * (type == LAC_F32 ? 2 : 1);
+    __builtin_prefetch(p);
+    if (type == LAC_F32) __builtin_prefetch(p + stride);
+}
+
 /* Scores of `rows` rows by the keys in `vecs` vectors from the beginning of a page. */
 INLINE void score_pages(const lac_attend *a, size_t n, size_t rows, size_t vecs, const char *const *page, float *score)
 {
@@ -73,6 +83,7 @@ INLINE void score_pages(const lac_attend *a, size_t n, size_t rows, size_t vecs,
     for (size_t d = 0; d < a->D; d += 2) {
         UNROLL for (size_t c = 0; c < vecs; c++)
             load_pair(a->type, &even[c], &odd[c], page[c / PAGE_VECS] + c % PAGE_VECS * (4 * L), d / 2, 4 * LAC_PAGE, L);
+        if (n == 0) UNROLL for (size_t c = 0; c < vecs; c += PAGE_VECS) fetch_pair(a->type, page[c / PAGE_VECS] + values(a), d / 2, 4 * LAC_PAGE);
         UNROLL for (size_t r = 0; r < rows; r++) {
             const vec x = v_set(q[r][d]), y = v_set(q[r][d + 1]);
             UNROLL for (size_t c = 0; c < vecs; c++) sum[r * vecs + c] = v_fma(x, even[c], sum[r * vecs + c]);
@@ -132,6 +143,8 @@ INLINE void sum_values(const lac_attend *a, size_t n, size_t rows, size_t d, siz
         const char *p = s->page[t / LAC_PAGE] + at;
         UNROLL for (size_t c = 0; c < vecs; c++)
             load_pair(a->type, &even[c], &odd[c], p + c * (4 * L), t % LAC_PAGE / 2, 4 * a->D, lanes);
+        if (n == 0) UNROLL for (size_t c = 0; c < vecs; c += PAGE_VECS)
+            fetch_pair(a->type, s->next[t / LAC_PAGE] + 4 * d + c * (4 * L), t % LAC_PAGE / 2, 4 * a->D);
         UNROLL for (size_t r = 0; r < rows; r++) {
             const vec x = v_set(weight[r * LAC_SPAN + t]), y = v_set(weight[r * LAC_SPAN + t + 1]);
             UNROLL for (size_t c = 0; c < vecs; c++) sum[r * vecs + c] = v_fma(x, even[c], sum[r * vecs + c]);
@@ -213,7 +226,9 @@ static void end_row(const lac_attend *a, size_t n)
 /* The type of keys and values is made a constant of the loops. */
 INLINE void attend_type(const lac_attend *call, lac_type type)
 {
-    const lac_attend a = {type, call->D, call->page, call->offset, call->q, call->ldq, call->N, call->sees, call->self, call->out, call->ldo, call->room};
+    lac_attend copy = *call;
+    copy.type = type;
+    const lac_attend a = copy;
     size_t end = 0, end_pages = 0;
     for (size_t n = 0; n < a.N; n++) {
         begin_row(&a, n);
@@ -222,8 +237,11 @@ INLINE void attend_type(const lac_attend *call, lac_type type)
     }
     for (span s = {0}; s.begin < end; s.begin += LAC_SPAN) {
         const size_t first_page = s.begin / LAC_PAGE, pages = (end_pages + LAC_PAGE - 1) / LAC_PAGE;
-        for (size_t i = 0; i < SPAN_PAGES && first_page < pages; i++)
+        for (size_t i = 0; i < SPAN_PAGES && first_page < pages; i++) {
+            const size_t next = first_page + SPAN_PAGES + i;
             s.page[i] = a.page[first_page + i < pages ? first_page + i : pages - 1] + a.offset;
+            s.next[i] = next < pages ? a.page[next] + a.offset : a.page[i < pages ? i : 0] + a.offset + 2 * values(&a);
+        }
         size_t n = 0;
         for (; n + TILE_ROWS <= a.N; n += TILE_ROWS) attend_span(&a, n, TILE_ROWS, &s);
         for (; n < a.N; n++) attend_span(&a, n, 1, &s);
