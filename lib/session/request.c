@@ -40,6 +40,7 @@ static int settle(lac_request *q, lacuna_error *err)
     if (!q->sized) o->max_tokens = DEFAULT_TOKENS;
     if (o->temperature < COLDEST) o->temperature = 0;
     q->cut = (lac_cut){o->temperature, o->top_k, o->top_p, o->min_p};
+    if (o->lossless) return lac_lossless_check(o, err);
     return lac_baseline_is(q) ? lac_baseline_check(o, err) : 0;
 }
 
@@ -83,6 +84,7 @@ static int make_plan(const lac_request *q, lac_fill *f, uint64_t seed, lacuna_er
 static size_t widest(const lac_request *q, const lac_fill *f)
 {
     size_t most = 1;
+    if (q->opt.lossless) return lac_lossless_asks(q);
     if (f->plan.dynamic) return q->canvas.n_slots;
     for (size_t g = 0; g < f->plan.n_groups; g++)
         if (f->plan.size[g] > most) most = f->plan.size[g];
@@ -166,7 +168,7 @@ static int prepare(lacuna_session *s, lacuna_error *err)
     q->n_fills = fills;
     for (size_t i = 0; i < fills; i++) {
         int r = make_fill(s, &q->fill[i], q->opt.seed + i, err);
-        if (r) return r;
+        if (r || (q->opt.lossless && (r = lac_lossless_begin(s, &q->fill[i], err)))) return r;
         const size_t n = widest(q, &q->fill[i]);
         if (n > most) most = n;
     }

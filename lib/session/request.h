@@ -10,7 +10,20 @@
 
 #include "canvas/canvas.h"
 #include "net/net.h"
+#include "sample/draft.h"
 #include "sample/plan.h"
+
+/* What lossless.c remembers of a candidate. */
+typedef struct {
+    int32_t *line;             /* [n_context + S] the text in order, -1 where open */
+    size_t n_line;
+    size_t *slot_at;           /* [S] place in the line */
+    int32_t *guess;            /* [S] what was picked for a slot too early, -1: nothing */
+    double *prob;              /* [S] and how likely it was */
+    lac_draft *draft;          /* [n_drafts] of the first slots asked for in this step */
+    size_t n_drafts;
+    lac_draft_record record;
+} lac_lossless;
 
 /* A candidate: the slots of the canvas on their way to one text. */
 typedef struct {
@@ -33,6 +46,7 @@ typedef struct {
     size_t *chosen;            /* [S] indices into asked: what this step reveals, in rank order */
     int32_t *in_token, *in_pos; /* [room] its part of a pass */
     uint32_t *sees;            /* [room] */
+    lac_lossless lossless;
     size_t cached;             /* BD3: slots before this one are in the cache */
     size_t n_tokens;           /* revealed, <eom> included */
     double logprob;            /* sum of theirs */
@@ -48,6 +62,7 @@ typedef struct {
     lac_canvas canvas;
     uint8_t *deny;             /* [S] LAC_TOKEN_* denied, <eom> aside */
     uint32_t *min;             /* [holes] slots before which <eom> is denied; UINT32_MAX: everywhere */
+    size_t *text_order;        /* [n_context + S] lossless: context entries, then slots, in the order of the text */
     size_t room;               /* entries of a pass of one candidate at most, and of its list */
     lac_kv *context;           /* the session's list that begins as the context does; NULL for baselines */
     lac_fill *fill;            /* [n_fills] */
@@ -69,6 +84,17 @@ void lac_request_drop(lac_request *q);
 
 /* Tokens that a slot denies as things stand. */
 uint8_t lac_step_denied(const lac_request *q, const lac_fill *f, size_t slot);
+
+/* ---- of lossless.c ---- */
+
+int lac_lossless_check(lacuna_infill_options *o, lacuna_error *err);
+size_t lac_lossless_asks(const lac_request *q);            /* slots that a step asks for at most */
+int lac_lossless_begin(lacuna_session *s, lac_fill *f, lacuna_error *err);
+size_t lac_lossless_ask(lacuna_session *s, lac_fill *f);   /* fills f->asked, and drafts for the first of them */
+void lac_lossless_suppose(lac_fill *f, size_t k);          /* before the row of the k-th slot asked for is looked at */
+bool lac_lossless_counts(const lac_fill *f, size_t k);     /* are all drafts before it right? */
+size_t lac_lossless_choose(lac_request *q, lac_fill *f);   /* the slots up to the first wrong draft; crops the list */
+void lac_lossless_forget(lac_fill *f);                     /* after a pass: no draft is taken for right any more */
 
 /* ---- of baseline.c ---- */
 

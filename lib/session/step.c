@@ -92,8 +92,11 @@ static int take_row(void *ctx, size_t p, size_t i, const float *logits, lacuna_e
     lac_request *q = &s->req;
     lac_fill *f = q->of_part[p];
     const size_t k = i - f->first;
+    const bool counts = !q->opt.lossless || lac_lossless_counts(f, k); /* else a guess, and none is no failure */
     if (q->opt.on_logits) q->opt.on_logits(q->opt.on_logits_ctx, q->stats.nfe, f->asked[k], logits, s->model->info.n_vocab);
-    return pick(s, f, f->asked[k], logits, &f->pick[k], err);
+    if (q->opt.lossless) lac_lossless_suppose(f, k);
+    int r = pick(s, f, f->asked[k], logits, &f->pick[k], counts ? err : NULL);
+    return counts || r != LACUNA_E_CONSTRAINT ? r : 0;
 }
 
 /* ---- the pass ---- */
@@ -125,7 +128,7 @@ static int load_context(lacuna_session *s, lacuna_error *err)
     return 0;
 }
 
-/* [context not cached | pending | masks]; the first two stay. */
+/* [context not cached | pending | drafts | masks]; all but the masks stay. */
 static lac_part part_of(lacuna_session *s, lac_fill *f)
 {
     const lac_request *q = &s->req;
@@ -135,12 +138,20 @@ static lac_part part_of(lacuna_session *s, lac_fill *f)
         f->in_token[n] = f->token[f->pending[i]];
         f->in_pos[n] = c->slot_pos[f->pending[i]];
     }
+    const size_t before = n, drafts = q->opt.lossless ? f->lossless.n_drafts : 0;
+    for (size_t i = 0; i < drafts; i++, n++) {
+        f->in_token[n] = f->lossless.draft[i].token;
+        f->in_pos[n] = c->slot_pos[f->asked[i]];
+    }
     f->first = n;
     for (size_t i = 0; i < f->n_asked; i++, n++) {
         f->in_token[n] = s->model->info.mask;
         f->in_pos[n] = c->slot_pos[f->asked[i]];
     }
-    lac_rule_sees(q->opt.rule == LACUNA_RULE_PAPER ? LAC_RULE_PAPER : LAC_RULE_INDEPENDENT, f->first, f->n_asked, f->sees);
+    if (q->opt.lossless) { /* single slots: both rules are one */
+        lac_rule_sees(LAC_RULE_INDEPENDENT, f->first, f->n_asked, f->sees);
+        for (size_t i = 0; i < drafts; i++) f->sees[f->first + i] = (uint32_t)(before + i);
+    } else lac_rule_sees(q->opt.rule == LACUNA_RULE_PAPER ? LAC_RULE_PAPER : LAC_RULE_INDEPENDENT, f->first, f->n_asked, f->sees);
     return (lac_part){f->kv, f->in_token, f->in_pos, f->sees, n, f->first, f->first};
 }
 
@@ -240,7 +251,7 @@ int lacuna_step(lacuna_session *s, const lacuna_event **ev, lacuna_error *err)
     if (!q->active) return lac_err(err, LACUNA_E_ARG, 0, "no request is in progress");
     const lac_fill *leader = NULL;
     for (lac_fill *f = q->fill; f < q->fill + q->n_fills; f++)
-        if ((f->n_asked = ask(q, f)) && !leader) leader = f;
+        if ((f->n_asked = q->opt.lossless ? lac_lossless_ask(s, f) : ask(q, f)) && !leader) leader = f;
     if (!leader) {
         q->active = false;
         return 0;
@@ -249,6 +260,7 @@ int lacuna_step(lacuna_session *s, const lacuna_event **ev, lacuna_error *err)
     q->event = (lacuna_event){.step = q->stats.nfe, .phase = phase_of(leader), .reveals = q->reveal};
     int r = run(s, err);
     if (r) {
+        for (lac_fill *f = q->fill; q->opt.lossless && f < q->fill + q->n_fills; f++) lac_lossless_forget(f);
         q->active = false;
         lac_session_cancelled(s, NULL);
         return r;
@@ -257,7 +269,11 @@ int lacuna_step(lacuna_session *s, const lacuna_event **ev, lacuna_error *err)
     for (lac_fill *f = q->fill; f < q->fill + q->n_fills; f++) {
         if (f->n_asked) {
             const lacuna_phase phase = phase_of(f); /* choosing moves on to the next */
-            const size_t m = reveal(s, f, choose(q, f, eom), eom);
+            const size_t m = reveal(s, f, q->opt.lossless ? lac_lossless_choose(q, f) : choose(q, f, eom), eom);
+            if (q->opt.lossless) { /* but the last one they are cached already */
+                f->pending[0] = f->pending[f->n_pending - 1];
+                f->n_pending = 1;
+            }
             if (phase == LACUNA_PHASE_DIFFUSION) f->diffused += m;
         }
         q->event.n_open += f->n_open;
