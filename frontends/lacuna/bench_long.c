@@ -66,7 +66,8 @@ static int time_steps(bench *b, method m, size_t L, size_t T, size_t g, timings 
     /* What comes first reads the T entries; then a block of BD3-LM, so that whole blocks are timed. */
     size_t before = m == MDLM ? 0 : m == BD3 ? BLOCK / g : 1;
     for (size_t i = 0; i < before && r >= 0; i++) r = lacuna_step(b->session, &ev, &b->err);
-    for (size_t i = 0; i < steps && r >= 0; i++) {
+    if (r >= 0) r = 1;
+    for (size_t i = 0; i < steps && r > 0; i++) {
         double start = engine_ms();
         r = lacuna_step(b->session, &ev, &b->err);
         if (r > 0) timings_add(t, engine_ms() - start);
