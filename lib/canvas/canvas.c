@@ -32,7 +32,10 @@ typedef struct {
     const lac_canvas_want *w;
     lac_passage *p;
     size_t room;     /* positions that prefix and suffix share: all but the tag's, the slots' and the middles' */
-    size_t between;  /* positions of the slots behind the first hole and of the middles, where a suffix moves with its gap */
+    size_t between;  /* positions of the slots behind the first hole and of the middles */
+    size_t far;      /* tokens of the prefix before the gap */
+    size_t near;     /* position of the token behind it */
+    size_t after;    /* position of what follows the first hole; 0: not chosen yet */
 } draft;
 
 static lac_passage *suffix(const draft *d) { return &d->p[d->w->n_holes]; }
@@ -83,7 +86,7 @@ static int read_middles(draft *d, const lac_canvas *c, lac_arena *arena, lacuna_
 static size_t gap_of(size_t room)
 {
     size_t gap = LAC_CANVAS_GAP;
-    while (gap > 1 && gap > room / 4) gap /= 2;
+    while (gap > 1 && gap > room / 6) gap /= 2;
     return gap;
 }
 
@@ -101,6 +104,22 @@ static size_t head(const draft *d, size_t prefix, size_t gap)
 {
     const size_t n = (d->w->tag >= 0) + prefix + d->w->slots[0];
     return (n + gap - 1) / gap * gap;
+}
+
+/* Tokens at the end of the prefix that slide: their number changes at every key. */
+static size_t near_tokens(const draft *d)
+{
+    return lac_window_near(&d->p[0], d->w->tok, d->p[0].id, d->p[0].n);
+}
+
+/* The same for the prefix that there is, and at most `last`: with room for what may become near, or with a smaller gap where all
+ * of the text fits only so. */
+static size_t head_with(const draft *d, size_t gap, size_t last)
+{
+    const size_t n = d->p[0].n, near = near_tokens(d), roomy = near < LAC_WINDOW_NEAR ? n - near + LAC_WINDOW_NEAR : n;
+    if (gap == LAC_CANVAS_GAP && head(d, roomy, gap) <= last) return head(d, roomy, gap);
+    while (head(d, n, gap) > last) gap /= 2;
+    return head(d, n, gap);
 }
 
 /* Prefix and suffix whole: both, or LIMIT. */
@@ -136,18 +155,22 @@ static int read_near(draft *d, lac_arena *arena, lacuna_error *err)
     }
     *before = window;
     if (before->whole && after->whole && before->n + after->n <= d->room) return 0;
-    const size_t rest = w->limit - d->between - head(d, before->n, gap);
-    if (after->n > rest) after->n = rest;
+    const size_t most_after = w->limit - d->between - share;
+    d->after = before->whole ? head_with(d, gap, most_after) : most_after / gap * gap; /* hops leave it where it is */
+    if (after->n > w->limit - d->between - d->after) after->n = w->limit - d->between - d->after;
     return 0;
 }
 
-/* Where what follows the first hole begins: as many positions are left free before it as bring it to a multiple of the gap, a
- * smaller one where all of the text fits only so. */
-static size_t place_after(const draft *d)
+/* What is near before the hole stands close to it, so the free positions lie behind what is far, and are filled as the near slides
+ * to the left. */
+static void place_gap(draft *d)
 {
-    size_t gap = gap_of(d->room);
-    while (head(d, d->p[0].n, gap) + d->between + suffix(d)->n > d->w->limit) gap /= 2;
-    return head(d, d->p[0].n, gap);
+    const lac_passage *p = &d->p[0];
+    const size_t near = near_tokens(d), tight = near + d->w->slots[0];
+    if (!d->after) d->after = head_with(d, gap_of(d->room), d->w->limit - d->between - suffix(d)->n);
+    d->far = p->n - near;
+    const size_t least = (d->w->tag >= 0) + d->far, slide = (tight + LAC_CANVAS_SLIDE - 1) / LAC_CANVAS_SLIDE * LAC_CANVAS_SLIDE;
+    d->near = least + slide > d->after ? least : d->after - slide;
 }
 
 /* ---- entries ---- */
@@ -163,16 +186,17 @@ static int take_back(lac_passage *p, lac_heal *heal, const lac_tok *tok, lac_are
     return 0;
 }
 
-static void enter(lac_canvas *c, const lac_passage *p, size_t pos)
+/* Tokens [from, to) of a passage, from position pos on. */
+static void enter(lac_canvas *c, const lac_passage *p, size_t from, size_t to, size_t pos)
 {
-    for (size_t i = 0; i < p->n; i++, c->n_context++) {
+    for (size_t i = from; i < to; i++, c->n_context++) {
         c->token[c->n_context] = p->id[i];
-        c->pos[c->n_context] = (int32_t)(pos + i);
+        c->pos[c->n_context] = (int32_t)pos++;
     }
 }
 
-/* Positions of all slots, and the fixed entries in entering order; `after`: position of what follows the first hole. */
-static int lay_out(lac_canvas *c, const draft *d, size_t after, lac_arena *arena, lacuna_error *err)
+/* Positions of all slots, and the fixed entries in entering order. */
+static int lay_out(lac_canvas *c, const draft *d, lac_arena *arena, lacuna_error *err)
 {
     const lac_canvas_want *w = d->w;
     size_t fixed = w->tag >= 0;
@@ -183,22 +207,23 @@ static int lay_out(lac_canvas *c, const draft *d, size_t after, lac_arena *arena
     c->hole_of = lac_arena_array(arena, c->n_slots, sizeof *c->hole_of);
     c->slot_pos = lac_arena_array(arena, c->n_slots, sizeof *c->slot_pos);
     if (!c->token || !c->pos || !c->hole || !c->hole_of || !c->slot_pos) return lac_nomem(err, "canvas");
-    size_t pos = (w->tag >= 0) + d->p[0].n, slot = 0;
+    size_t pos = d->near + d->p[0].n - d->far, slot = 0;
     for (size_t h = 0; h < w->n_holes; h++) {
         c->hole[h] = (lac_run){slot, w->slots[h] + c->heal[h].n_tokens};
         for (size_t k = 0; k < c->hole[h].n; k++, slot++) {
             c->hole_of[slot] = h;
             c->slot_pos[slot] = (int32_t)pos++;
         }
-        if (!h) pos = after;
-        enter(c, &d->p[h + 1], pos);
+        if (!h) pos = d->after;
+        enter(c, &d->p[h + 1], 0, d->p[h + 1].n, pos);
         pos += d->p[h + 1].n;
     }
     if (w->tag >= 0) {
         c->token[c->n_context] = w->tag;
         c->pos[c->n_context++] = 0;
     }
-    enter(c, &d->p[0], w->tag >= 0);
+    enter(c, &d->p[0], 0, d->far, w->tag >= 0);
+    enter(c, &d->p[0], d->far, d->p[0].n, d->near);
     return 0;
 }
 
@@ -211,12 +236,12 @@ int lac_canvas_text(lac_canvas *c, const lac_canvas_want *w, lac_arena *arena, l
     if (!r) r = w->drop_far ? read_near(&d, arena, err) : read_all(&d, c, arena, err);
     if (r) return r;
     c->dropped = d.p[0].len - lac_window_bytes(&d.p[0], w->tok) + suffix(&d)->len - lac_window_bytes(suffix(&d), w->tok);
-    const size_t after = place_after(&d);
+    place_gap(&d);
     for (size_t h = 0; w->heal && h < w->n_holes; h++) { /* tokens become slots: nothing else moves */
         if ((r = take_back(&d.p[h], &c->heal[h], w->tok, arena, err))) return r;
         c->n_slots += c->heal[h].n_tokens;
     }
-    return lay_out(c, &d, after, arena, err);
+    return lay_out(c, &d, arena, err);
 }
 
 int lac_canvas_ids(lac_canvas *c, const int32_t *ids, size_t n, size_t limit, lac_arena *arena, lacuna_error *err)

@@ -1,13 +1,14 @@
 /* The canvas: a text with holes as entries and slots with position ids.
  *
- *   text        prefix       [hole 0]  (gap)  middle   [hole 1]   suffix
- *   positions   tag prefix    slots           middle    slots     suffix        0, 1, 2, ...
- *   entering    3   4                         1                   2
+ *   text        prefix                  [hole 0]   middle   [hole 1]   suffix
+ *   positions   tag far  (gap)  near     slots     middle    slots     suffix        0, 1, 2, ...
+ *   entering    3   4           5                  1                   2
  *
  * What follows the first hole enters first, then the tag and what precedes it: typing at the cursor then appends to the list
- * of entries.  What enters first begins at a multiple of LAC_CANVAS_GAP, so that it stays where it is until the gap before it
- * is typed full.  All this is a function of what is asked, and of nothing that was asked before.  Each stretch of fixed text is
- * tokenised by itself. */
+ * of entries.  What enters first begins at a multiple of LAC_CANVAS_GAP, so that it stays where it is until the gap is typed
+ * full.  The free positions are those behind what is far before the hole (lines before the last one or two): the last line, the
+ * slots and what follows stand as close as they do in a text, and only that line slides to the left as it grows.  All this is a
+ * function of what is asked, and of nothing that was asked before.  Each stretch of fixed text is tokenised by itself. */
 #ifndef LAC_CANVAS_CANVAS_H
 #define LAC_CANVAS_CANVAS_H
 
@@ -33,10 +34,12 @@ typedef struct {
     size_t dropped;      /* bytes of text that are not in the context */
 } lac_canvas;
 
-/* Positions; the model knows up to 64 free ones behind the slots of a hole (train/infill.c). */
-#ifndef LAC_CANVAS_GAP
+/* Positions: what enters first begins at a multiple of the gap, or of a smaller power of two where room is short. */
 #define LAC_CANVAS_GAP ((size_t)64)
-#endif
+
+/* What is near before the hole moves by so many positions at a time; up to one less are free between the slots and what follows.
+ * More of them, or the whole gap, make fills of the default model run on: it takes the distance for a length. */
+#define LAC_CANVAS_SLIDE ((size_t)2)
 
 /* Of a text up to so many bytes a message says by how many tokens exactly it is too long; a longer one that cannot fit
  * is refused unread. */

@@ -8,6 +8,8 @@
 /* A passage that is cut is tokenised in pieces from place to place.  A cut at a line start changes no token where no token
  * reaches over a line feed (text/tok.c). */
 
+#define NEAR ((size_t)16)  /* bytes that are near at least */
+
 /* Hops within which a place looks for a line start. */
 #define REACH ((size_t)8)
 
@@ -21,6 +23,14 @@ static size_t place(const char *text, size_t len, size_t at, size_t hop)
     if (left < REACH * hop) return len;
     while (!lac_utf8_boundary(text, len, at)) at--;
     return at;
+}
+
+size_t lac_window_near(const lac_passage *p, const lac_tok *tok, const int32_t *id, size_t n)
+{
+    size_t near = p->len, k = p->len / NEAR + 1, found = 0;
+    while (near && near + NEAR > p->len) near = place(p->text, p->len, --k * NEAR, NEAR);
+    for (size_t at = p->len; found < n && at > near; found++) at -= lac_tok_bytes(tok, id[n - found - 1]).len;
+    return found;
 }
 
 int lac_window_all(lac_passage *p, const lac_tok *tok, size_t most, lac_arena *arena, lacuna_error *err)
@@ -55,7 +65,7 @@ int lac_window_after(lac_passage *p, const lac_tok *tok, size_t most, size_t hop
 static int64_t last_pieces(const lac_passage *p, const lac_tok *tok, size_t hop, size_t most, int32_t *id, int32_t *piece, size_t *from,
                            lacuna_error *err)
 {
-    size_t total = 0, k = p->len / hop + 1;
+    size_t total = 0, spare = 0, k = p->len / hop + 1;
     *from = p->len;
     while (*from) {
         k--;
@@ -63,8 +73,15 @@ static int64_t last_pieces(const lac_passage *p, const lac_tok *tok, size_t hop,
         if (at == *from) continue;
         int64_t n = lac_tok_encode(tok, p->text + at, *from - at, piece, NULL, (REACH + 2) * hop, err);
         if (n < 0) return n;
-        if ((size_t)n > most - total) {
-            if (!total && hop == LAC_WINDOW_HOP) memcpy(id, piece + (size_t)n - most, (total = most) * sizeof *id);
+        if (!total) {
+            const size_t near = lac_window_near(p, tok, piece, (size_t)n);
+            spare = near < LAC_WINDOW_NEAR && LAC_WINDOW_NEAR < most / 6 ? LAC_WINDOW_NEAR - near : 0;
+        }
+        if ((size_t)n + spare > most - total) {
+            if (!total && hop == LAC_WINDOW_HOP) {
+                total = (size_t)n < most ? (size_t)n : most;
+                memcpy(id + most - total, piece + (size_t)n - total, total * sizeof *id);
+            }
             break;
         }
         total += (size_t)n;

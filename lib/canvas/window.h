@@ -33,9 +33,16 @@ int lac_window_all(lac_passage *p, const lac_tok *tok, size_t most, lac_arena *a
 /* The first tokens, at most `most`. */
 int lac_window_after(lac_passage *p, const lac_tok *tok, size_t most, size_t hop, lac_arena *arena, lacuna_error *err);
 
-/* The tokens from the first place from which they are at most `most`; p->text is the beginning of the text.  Where that leaves out more
- * than half of what there is room for (text of many tokens a byte), the hops are smaller. */
+/* The tokens from the first place from which they are at most `most`; p->text is the beginning of the text.  Where that leaves
+ * out more than half of what there is room for (text of many tokens a byte), the hops are smaller. */
 int lac_window_before(lac_passage *p, const lac_tok *tok, size_t most, size_t hop, lac_arena *arena, lacuna_error *err);
+
+/* Tokens that what is near is taken for where room is shared out: its own number changes at every key. */
+#define LAC_WINDOW_NEAR ((size_t)32)
+
+/* How many of the last of n tokens at the end of a passage are near it: those from the last line start that is a few bytes
+ * before the end. */
+size_t lac_window_near(const lac_passage *p, const lac_tok *tok, const int32_t *id, size_t n);
 
 /* Bytes of the tokens. */
 size_t lac_window_bytes(const lac_passage *p, const lac_tok *tok);

@@ -21,18 +21,15 @@ static size_t encode(const char *t, size_t len, int32_t *id, size_t *end)
     return (size_t)n;
 }
 
-/* Free positions before what follows the first hole: they bring it to a multiple of the gap. */
-static int32_t gap_at(int32_t pos) { return (int32_t)((LAC_CANVAS_GAP - (size_t)pos % LAC_CANVAS_GAP) % LAC_CANVAS_GAP); }
-
-/* The drawing, by the book: positions run tag, prefix, slots, gap, middle, slots, suffix; entries enter from behind the first
- * hole on, then the tag, then the prefix. */
+/* The drawing: positions run tag, far, gap, near, slots, middle, slots, suffix; entries enter from behind the first hole on, then
+ * the tag, then the prefix.  Only the gap, behind what is far, and fewer than LAC_CANVAS_SLIDE positions before what follows the
+ * first hole are free. */
 static void matches(const lac_canvas *c, const char *text, size_t len, const lacuna_span *span, const size_t *slots, size_t n, int32_t tag)
 {
     static int32_t id[MOST];
-    int32_t pos = tag >= 0, gap = 0;
-    size_t slot = 0, entry = 0, prefix = encode(text, span[0].start, id, NULL);
+    size_t slot = 0, entry = 0, prefix = encode(text, span[0].start, id, NULL), gaps = 0;
+    int32_t pos = c->slot_pos[0], next;
     assert_int_equal(c->n_holes, n);
-    pos += (int32_t)prefix;
     for (size_t h = 0; h < n; h++) {
         assert_int_equal(c->hole[h].first, slot);
         assert_int_equal(c->hole[h].n, slots[h]);
@@ -40,11 +37,13 @@ static void matches(const lac_canvas *c, const char *text, size_t len, const lac
             assert_int_equal(c->hole_of[slot], h);
             assert_int_equal(c->slot_pos[slot], pos++);
         }
-        if (!h) pos += gap = gap_at(pos);
         size_t to = h + 1 < n ? span[h + 1].start : len, m = encode(text + span[h].end, to - span[h].end, id, NULL);
+        if (!h) pos = (pos + (int32_t)LAC_CANVAS_SLIDE - 1) / (int32_t)LAC_CANVAS_SLIDE * (int32_t)LAC_CANVAS_SLIDE;
+        if (!h && m) assert_int_equal(c->pos[entry] % (int32_t)LAC_CANVAS_GAP, 0);
         for (size_t k = 0; k < m; k++, entry++) {
             assert_int_equal(c->token[entry], id[k]);
-            assert_int_equal(c->pos[entry], pos++);
+            assert_int_equal(c->pos[entry], h ? pos : c->pos[0] + (int32_t)k);
+            pos = c->pos[entry] + 1;
         }
     }
     if (tag >= 0) {
@@ -52,14 +51,18 @@ static void matches(const lac_canvas *c, const char *text, size_t len, const lac
         assert_int_equal(c->pos[entry++], 0);
     }
     encode(text, span[0].start, id, NULL);
+    next = tag >= 0;
     for (size_t k = 0; k < prefix; k++, entry++) {
         assert_int_equal(c->token[entry], id[k]);
-        assert_int_equal(c->pos[entry], (int32_t)k + (tag >= 0));
+        assert_true(c->pos[entry] >= next);
+        gaps += c->pos[entry] > next;
+        next = c->pos[entry] + 1;
     }
+    assert_true(gaps <= 1);
+    assert_true(prefix == 0 || next == c->slot_pos[0]);
     assert_int_equal(c->n_context, entry);
     assert_int_equal(c->n_slots, slot);
     assert_int_equal(c->dropped, 0);
-    assert_int_equal((size_t)(pos - gap), c->n_context + c->n_slots); /* every position but the gap is taken once */
     for (size_t h = 0; h < n; h++) assert_int_equal(c->heal[h].rest.len + c->heal[h].n_tokens, 0);
 }
 
@@ -109,23 +112,26 @@ static void as_drawn_at_random(void **state)
     }
 }
 
-/* Typing before the hole keeps what has entered, positions too: the list of entries grows at its end until the gap is full. */
+/* Typing before the hole keeps what has entered before what is near, positions too. */
 static void typing_appends(void **state)
 {
     (void)state;
     lac_arena a = {.mem = &mem};
     lac_canvas c, d;
-    const char before[] = "int a;\nint b;\n}\n", after[] = "int a;\nint b;\nint cc;\n}\n";
-    const size_t slots = 5;
-    lac_canvas_want w = {tok, before, sizeof before - 1, &(lacuna_span){14, 14}, &slots, 1, TAG, 512, false, false};
+    char after[LEN + 2];
+    const size_t slots = 5, at = (size_t)(strstr(text, "s += v") - text);
+    lac_canvas_want w = {tok, text, LEN, &(lacuna_span){at, at}, &slots, 1, TAG, 512, false, false};
+    memcpy(after, text, at);
+    memcpy(after + at, "x ", 2);
+    memcpy(after + at + 2, text + at, LEN - at);
     assert_int_equal(lac_canvas_text(&c, &w, &a, NULL), 0);
     w.text = after;
-    w.len = sizeof after - 1;
-    w.span = &(lacuna_span){22, 22};
+    w.len = sizeof after;
+    w.span = &(lacuna_span){at + 2, at + 2};
     assert_int_equal(lac_canvas_text(&d, &w, &a, NULL), 0);
-    assert_true(d.n_context > c.n_context);
-    assert_memory_equal(c.token, d.token, c.n_context * sizeof *c.token);
-    assert_memory_equal(c.pos, d.pos, c.n_context * sizeof *c.pos);
+    size_t same = 0;
+    while (same < c.n_context && c.token[same] == d.token[same] && c.pos[same] == d.pos[same]) same++;
+    assert_true(d.n_context > c.n_context && same * 2 > c.n_context);
     lac_arena_free(&a);
 }
 
@@ -244,24 +250,25 @@ static void window(size_t before, size_t after, size_t slots, size_t limit, int3
     CHECK(lac_canvas_text(&c, &w, &a, &err) == 0, "%s", err.msg);
     size_t q = 0, p, bytes = 0, whole_p = encode(t, before, id, NULL), whole_q = encode(t + before, after, id, NULL);
     size_t slot = c.slot_pos[0] ? (size_t)c.slot_pos[0] : 0;
-    while (q < c.n_context && (size_t)c.pos[q] >= slot) q++;
+    while (q < c.n_context && (size_t)c.pos[q] >= slot + slots) q++;
     p = c.n_context - q - (tag >= 0);
     for (size_t k = 0; k < q; k++) {
         assert_int_equal(c.token[k], id[k]);
         assert_int_equal(c.pos[k], c.pos[0] + (int32_t)k);
     }
     if (q) assert_true((size_t)c.pos[q - 1] < limit);
-    assert_int_equal(slot, p + (tag >= 0));
+    assert_true(slot >= p + (tag >= 0));
+    assert_true(!q || (size_t)c.pos[0] < slot + slots + LAC_CANVAS_SLIDE || slot == p + (tag >= 0));
     encode(t, before, id, NULL);
     for (size_t k = 0; k < p; k++) {
         assert_int_equal(c.token[c.n_context - p + k], id[whole_p - p + k]);
-        assert_int_equal(c.pos[c.n_context - p + k], (int32_t)k + (tag >= 0));
+        assert_true(c.pos[c.n_context - p + k] >= (int32_t)k + (tag >= 0) && (size_t)c.pos[c.n_context - p + k] < slot);
     }
     for (size_t k = 0; k < c.n_context; k++) bytes += lac_tok_bytes(tok, c.token[k]).len;
     assert_int_equal(c.dropped + bytes, before + after);
     const size_t room = limit - slots - (tag >= 0), kept = p + q;
     if (whole_p + whole_q <= room) assert_int_equal(kept, whole_p + whole_q);
-    else CHECK(room < 100 ? kept * 2 + 2 >= room : kept * 3 >= room * 2, "%zu + %zu tokens before and after, room for %zu: %zu + %zu kept", whole_p, whole_q, room, p, q);
+    else CHECK(room < 400 ? kept * 2 + 2 >= room : kept * 3 >= room * 2, "%zu + %zu tokens before and after, room for %zu: %zu + %zu kept", whole_p, whole_q, room, p, q);
     assert_true(q >= (whole_q < room / 3 ? whole_q : room / 3));
     lac_arena_free(&a);
     free(t);
