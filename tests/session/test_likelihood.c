@@ -3,6 +3,7 @@
 
 #include "base/rng.h"
 #include "common/tinytok.h"
+#include "session/session.h"
 
 #define CLOSE 1e-4 /* asked for; the arithmetic is the same, so what is found is printed */
 
@@ -224,60 +225,38 @@ static void three_holes_of_a_tiny_model(void **state)
 }
 
 /* Three holes, not closed: what has been revealed when the last hole has begun is not a text that can be scored (the first two
- * have no spare slot), so the canvas is laid out by hand: suffixes, tag, prefix, then the slots in the order of the reveals. */
-static size_t add(lacuna_token *ids, size_t *order, size_t *n, const char *text, size_t len, size_t pos)
-{
-    int64_t k = lacuna_encode(model, text, len, ids + pos, NULL, 2048, NULL);
-    assert_true(k >= 0);
-    for (int64_t i = 0; i < k; i++) order[(*n)++] = pos + (size_t)i;
-    return pos + (size_t)k;
-}
-
-static void by_hand(const char *text, const lacuna_hole *hole, size_t holes, lacuna_token tag, const run *r, const char *what)
+ * have no spare slot), so the entries of the canvas are scored as ids: those that are given in the order in which they enter, then the
+ * slots in the order of the reveals; positions where nothing stands come last, where they matter to nobody. */
+static void by_hand(const run *r, const char *what)
 {
     enum { MOST = 4096 };
     static lacuna_token ids[MOST];
     static size_t order[MOST];
     static double logprob[MOST];
-    size_t n = 0, first[3], used[3][64] = {{0}}, pos, given;
+    static bool used[MOST];
+    const lac_canvas *c = &one->req.canvas;
+    size_t n = 0, end = 0;
     lacuna_error err;
-    int64_t prefix = lacuna_encode(model, text, hole[0].span.start, NULL, NULL, 0, NULL);
-    pos = (size_t)prefix + (tag >= 0);
-    for (size_t h = 0; h < holes; h++) {
-        first[h] = pos;
-        pos += hole[h].max_tokens;
-        size_t from = hole[h].span.end, to = h + 1 < holes ? hole[h + 1].span.start : strlen(text);
-        pos = add(ids, order, &n, text + from, to - from, pos);
+    memset(used, 0, sizeof used);
+    for (size_t i = 0; i < c->n_context + r->n; i++, n++) {
+        const size_t k = i - c->n_context;
+        const size_t pos = (size_t)(i < c->n_context ? c->pos[i] : c->slot_pos[c->hole[r->reveal[k].hole].first + r->reveal[k].slot]);
+        assert_true(pos < MOST && !used[pos]);
+        ids[pos] = i < c->n_context ? c->token[i] : r->reveal[k].token;
+        used[pos] = true;
+        order[n] = pos;
+        if (pos >= end) end = pos + 1;
     }
-    if (tag >= 0) ids[0] = tag, order[n++] = 0;
-    add(ids, order, &n, text, hole[0].span.start, tag >= 0);
-    given = n;
-    for (size_t i = 0; i < r->n; i++) {
-        size_t p = first[r->reveal[i].hole] + r->reveal[i].slot;
-        ids[p] = r->reveal[i].token;
-        used[r->reveal[i].hole][r->reveal[i].slot] = 1;
-        order[n++] = p;
-    }
-    for (size_t h = 0; h < holes; h++) /* slots that an <eom> closed: behind all others, where they matter to nobody */
-        for (size_t k = 0; k < hole[h].max_tokens; k++)
-            if (!used[h][k]) {
-                ids[first[h] + k] = lacuna_model_get_info(model)->eom;
-                order[n++] = first[h] + k;
-            }
-    assert_int_equal(n, pos);
-    CHECK(lacuna_score_ids(two, ids, n, order, given, NULL, logprob, NULL, NULL, &err) == 0, "%s: %s", what, err.msg);
+    for (size_t i = 0; i < end; i++)
+        if (!used[i]) ids[i] = lacuna_model_get_info(model)->eom, order[n++] = i;
+    CHECK(lacuna_score_ids(two, ids, n, order, c->n_context, NULL, logprob, NULL, NULL, &err) == 0, "%s: %s", what, err.msg);
     double sum = 0;
-    for (size_t i = 0; i < given; i++) assert_true(logprob[i] == 0);
+    for (size_t i = 0; i < c->n_context; i++) assert_true(logprob[i] == 0);
     for (size_t i = 0; i < r->n; i++) {
-        agrees(r->reveal[i].logprob, logprob[given + i], what);
-        sum += logprob[given + i];
+        agrees(r->reveal[i].logprob, logprob[c->n_context + i], what);
+        sum += logprob[c->n_context + i];
     }
     agrees(r->stats.logprob, sum, what);
-}
-
-static lacuna_token tag_token(const char *tag) /* the piece <tag>: the control tokens 5, 6, 7 of the default model */
-{
-    return !strcmp(tag, "py") ? 5 : !strcmp(tag, "c") ? 6 : 7;
 }
 
 /* Any holes, ended or exact, under any order of single slots. */
@@ -296,7 +275,7 @@ static void every_order_by_hand(void **state)
             opt.seed = seed;
             opt.tag = seed % 2 ? "py" : NULL;
             run_text(one, py_text, strlen(py_text), hole, holes, &opt, &left);
-            by_hand(py_text, hole, holes, opt.tag ? tag_token(opt.tag) : -1, &left, "left");
+            by_hand(&left, "left");
             lac_rng rng = lac_rng_make(seed, 77);
             for (size_t i = 0; i < slots; i++) plan[i] = i, ones[i] = 1;
             lac_rng_shuffle(&rng, plan, slots);
@@ -304,7 +283,7 @@ static void every_order_by_hand(void **state)
             opt.groups = ones;
             opt.n_groups = slots;
             run_text(one, py_text, strlen(py_text), hole, holes, &opt, &mixed);
-            by_hand(py_text, hole, holes, opt.tag ? tag_token(opt.tag) : -1, &mixed, "random");
+            by_hand(&mixed, "random");
             compared += 2;
         }
     printf("report: %zu canvases compared by hand\n", compared);

@@ -81,7 +81,7 @@ static void settings_that_make_no_sense(void **state)
         o.order = (lacuna_order)k;
         refused(text, LEN, &hole, 1, &o, LACUNA_E_ARG, 0, "order");
     }
-    for (int k = -1; k <= 2; k += 3) {
+    for (int k = -1; k <= 4; k += 5) {
         lacuna_infill_options o = some();
         o.rule = (lacuna_rule)k;
         refused(text, LEN, &hole, 1, &o, LACUNA_E_ARG, 0, "rule");
@@ -276,7 +276,7 @@ static void a_megabyte(void **state)
     const size_t at[] = {0, 500000, len};
     for (int i = 0; i < 3; i++) {
         run_text(ses, t, len, &(lacuna_hole){.span = {at[i], at[i]}}, 1, &o, &r);
-        assert_int_equal(r.stats.n_context, CONTEXT - 6);
+        assert_true(r.stats.n_context <= CONTEXT - 6 && r.stats.n_context >= CONTEXT / 2); /* whole hops of the window (canvas/window.h) */
         assert_true(r.stats.n_dropped > len - 32 * CONTEXT);
     }
     const lacuna_score_result *res;
