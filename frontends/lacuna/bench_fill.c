@@ -12,7 +12,7 @@
 #include "lacuna/engine.h"
 
 enum { PLACES = 4, KEYS = 8, LEAST_ROUNDS = 3, MOST_ROUNDS = 60, LEAST_TOKENS = 4 * BENCH_FILL };
-#define BUDGET_MS 3000.0
+#define BUDGET_MS 2000.0
 
 typedef enum { SEQUENTIAL, GROUPS, LOSSLESS, KEYSTROKE } way;
 

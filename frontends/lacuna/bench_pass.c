@@ -11,7 +11,7 @@
 #include "lacuna/engine.h"
 
 enum { LEAST_TIMES = 7, MOST_TIMES = 400 };
-#define BUDGET_MS 250.0 /* for the timings of one line */
+#define BUDGET_MS 150.0 /* for the timings of one line */
 
 /* Time the pass of `masks` slots behind `cached` ids, which are found in the cache. */
 static int time_pass(bench *b, size_t cached, size_t masks, timings *t)

@@ -62,6 +62,33 @@ def infill():
     s.end()
 
 
+def candidates():
+    s = Server()
+    s.call(1, "infill", hole(candidates=3, temperature=1, seed=5))
+    r, steps = s.reply(1)
+    r = r["result"]
+    assert {p["candidate"] for p in steps} == {0, 1, 2} and r["fills"] == r["candidates"][0]["fills"], r
+    for c in r["candidates"]:
+        s.call(2, "infill", hole(temperature=1, seed=c["seed"]))
+        assert s.reply(2)[0]["result"]["fills"] == c["fills"]
+    s.end()
+
+
+def ways_of_filling():
+    s = Server("--cache-type", "f32")
+    s.call(1, "infill", hole(max_tokens=20))
+    one = s.reply(1)[0]["result"]
+    s.call(2, "infill", hole(max_tokens=20, lossless=True, draft=4))
+    lossless = s.reply(2)[0]["result"]
+    assert one["fills"] == lossless["fills"] and lossless["nfe"] <= one["nfe"], (one, lossless)
+    for more in ({"rule": "mdlm"}, {"rule": "bd3", "block": 2}, {"heal": True}):
+        s.call(3, "infill", hole(**more))
+        assert "result" in s.reply(3)[0]
+    s.call(4, "infill", hole(lossless=True, order="confidence", alpha0=1))
+    assert s.reply(4)[0]["error"]["code"] == -32602
+    s.end()
+
+
 def same_as_command():
     s = Server()
     s.call(1, "infill", hole(max_tokens=6))
@@ -234,7 +261,7 @@ def usage():
     assert p.returncode == 2 and b"--stdio" in p.stderr
 
 
-for test in (infill, same_as_command, score_and_info, malformed_lines, too_long_line, cancel, cancel_races, duplicate_ids, many_in_flight, slow_reader,
+for test in (infill, candidates, ways_of_filling, same_as_command, score_and_info, malformed_lines, too_long_line, cancel, cancel_races, duplicate_ids, many_in_flight, slow_reader,
              end_of_input, closed_pipe, usage):
     try:
         test()

@@ -16,7 +16,7 @@ printf 'one two three\nfour five\n' >plain.txt
 # ---- the program --------------------------------------------------------------------------------
 t help sh -c '"$1" --help | grep -q infill' - "$lacuna"
 t version sh -c '"$1" --version | grep -q "^lacuna [0-9]"' - "$lacuna"
-for c in infill sample score serve convert info; do
+for c in infill sample score serve convert info bench; do
     t "help of $c" sh -c '"$1" $2 --help | grep -q "^usage: lacuna $2"' - "$lacuna" $c
     fails "$c: unknown option" 2 "unknown option --nonsense" "$lacuna" $c --nonsense
 done
@@ -61,7 +61,28 @@ for o in random left stride confidence margin entropy; do
     "$lacuna" infill --order $o --alpha0 0.5 --gamma 0.7 --seed 3 --max-tokens 6 a.py >o1.out && "$lacuna" infill --order $o --alpha0 0.5 --gamma 0.7 --seed 3 --threads 2 --max-tokens 6 a.py >o2.out
     [ $? -eq 0 ] && [ -s o1.out ] && cmp -s o1.out o2.out; say $? "--order $o, same with two threads"
 done
-for r in paper independent; do t "--rule $r" "$lacuna" infill --rule $r --alpha0 1 --steps 2 --max-tokens 6 a.py; done
+for r in paper independent mdlm; do t "--rule $r" "$lacuna" infill --rule $r --alpha0 1 --steps 2 --max-tokens 6 a.py; done
+"$lacuna" infill --rule bd3 --block 3 --exact --max-tokens 7 --json a.py >b1.out
+t "--rule bd3 --block: blocks from left to right" py '
+import json
+L=[json.loads(l) for l in open("b1.out")]; r=[x["slot"]//3 for l in L[:-1] for x in l["reveals"]]
+assert r==sorted(r) and len(r)==7 and L[0]["phase"]=="diffusion",L'
+for c in auto f32 bf16; do t "--cache-type $c" "$lacuna" infill --cache-type $c --max-tokens 4 a.py; done
+"$lacuna" infill --max-tokens 24 two.c >l1.out; "$lacuna" infill --lossless --max-tokens 24 two.c >l2.out; "$lacuna" infill --lossless --draft 3 --threads 2 --max-tokens 24 two.c >l3.out
+[ -s l1.out ] && cmp -s l1.out l2.out && cmp -s l1.out l3.out; say $? "--lossless gives the text of one slot a pass"
+s="--temp 1 --seed 4 --exact --max-tokens 24"
+"$lacuna" infill $s a.py >l1.out; "$lacuna" infill --lossless $s a.py | cmp -s - l1.out; say $? "--lossless, drawn"
+printf 'colour = 1\nprint(col<|fill|>)\n' >heal.py
+"$lacuna" infill --no-heal --max-tokens 6 heal.py >h1.out; "$lacuna" infill --max-tokens 6 heal.py | cmp -s - h1.out; say $? "--no-heal is the default"
+"$lacuna" infill --heal --max-tokens 6 --json heal.py >h2.out
+t "--heal: the text before the hole comes once" py '
+import json
+L=[json.loads(l) for l in open("h2.out")]; d=L[-1]
+a,b=open("heal.py").read().split("<|fill|>"); assert d["text"]==a+d["fills"][0]+b,d'
+for o in "--lossless --order random" "--lossless --steps 2" "--lossless --alpha0 1" "--lossless --rule paper"; do fails "usage: $o" 2 "do not apply" "$lacuna" infill $o a.py; done
+fails "usage: --draft alone" 2 "needs --lossless" "$lacuna" infill --draft 4 a.py
+fails "usage: --block alone" 2 "needs --rule bd3" "$lacuna" infill --block 4 a.py
+fails "usage: --heal --no-heal" 2 "exclude each other" "$lacuna" infill --heal --no-heal a.py
 s="--temp 1.2 --top-k 50 --top-p 0.9 --min-p 0.01 --max-tokens 8"
 "$lacuna" infill $s --seed 1 a.py >s1; "$lacuna" infill $s --seed 1 a.py >s1b; "$lacuna" infill $s --seed 2 a.py >s2
 cmp -s s1 s1b && ! cmp -s s1 s2; say $? "sampling options and seeds"
@@ -75,6 +96,21 @@ r=[x["logprob"]/x["tokens"] for x in c]
 assert r==sorted(r,reverse=True) and d["fills"]==c[0]["fills"] and len(c)<=3
 assert {l["candidate"] for l in L[:-1]}=={0,1,2} and {l["seed"] for l in L[:-1] if "seed" in l}=={5,6,7}
 assert len({tuple(x["fills"]) for x in c})==len(c)'
+for o in left random confidence; do
+    s="--order $o --temp 1 --max-tokens 6 --json a.py"
+    "$lacuna" infill --candidates 3 --seed 5 $s >c.out; for n in 5 6 7; do "$lacuna" infill --seed $n $s; done >alone.out
+    t "--candidates side by side, --order $o: each as it would be alone" py '
+import json
+C=[json.loads(l) for l in open("c.out")]; A=[json.loads(l) for l in open("alone.out")]
+alone=[d for d in A if "done" in d]; done=sorted((d for d in C[:-1] if "fills" in d), key=lambda d: d["seed"])
+assert [(d["seed"],d["fills"],d["tokens"],d["logprob"]) for d in done]==[(d["seed"],d["fills"],d["tokens"],d["logprob"]) for d in alone]
+for d in done:
+    steps=[l for l in C[:-1] if "reveals" in l and l["candidate"]==d["candidate"]]
+    assert abs(sum(r["logprob"] for l in steps for r in l["reveals"])-d["logprob"])<1e-4 and steps[-1]["open"]==0'
+done
+"$lacuna" infill --candidates 70 --temp 1 --max-tokens 2 --json a.py | py '
+import json,sys
+L=[json.loads(l) for l in sys.stdin]; assert {l["candidate"] for l in L[:-1]}==set(range(70))'; say $? "--candidates: more than fit in one pass"
 t "--lang" "$lacuna" infill --lang c --max-tokens 4 a.py
 fails "--lang that the model has not" 1 "does not know the language 'perl'" "$lacuna" infill --lang perl a.py
 "$lacuna" infill -v --max-tokens 2 a.py 2>&1 >/dev/null | grep -q 'lacuna: .*language py'; say $? "-v says what is done"
@@ -119,7 +155,7 @@ printf 'a\303\251b\n' >utf.txt
 fails "hole inside a character" 1 "UTF-8" "$lacuna" infill --at 1:3 utf.txt
 fails "--marker with --at" 2 "cannot be used" "$lacuna" infill --marker x --at 1:1 plain.txt
 for o in "--temp nan" "--temp -1" "--temp inf" "--alpha0 nan" "--alpha0 2" "--top-p 1.5" "--top-p nan" "--min-p -1" "--gamma nan" "--top-k -1" \
-    "--seed 99999999999999999999" "--max-tokens 0" "--max-tokens 1e3" "--steps 0" "--steps 4294967296" "--candidates 0" "--threads 0" "--threads x" "--order up" "--rule none"; do
+    "--seed 99999999999999999999" "--max-tokens 0" "--max-tokens 1e3" "--steps 0" "--steps 4294967296" "--candidates 0" "--threads 0" "--threads x" "--order up" "--rule none" "--cache-type f16" "--draft 0" "--block 0"; do
     fails "usage: $o" 2 "option ${o%% *}" "$lacuna" infill $o a.py
 done
 fails "missing model" 1 "nosuch.gguf" "$lacuna" infill -m ./nosuch.gguf a.py
@@ -213,6 +249,10 @@ import signal,subprocess,sys,time
 p=subprocess.Popen(["'"$lacuna"'","infill","--jsonl"],stdin=subprocess.PIPE,stdout=subprocess.PIPE,preexec_fn=lambda: signal.signal(signal.SIGINT,signal.SIG_DFL))
 p.stdin.write(b"{\"prompt\":\"a\",\"suffix\":\"b\"}\n"); p.stdin.flush(); p.stdout.readline()
 p.send_signal(signal.SIGINT); assert p.wait(60)==130'
+s="--length 24 --temp 1 --seed 3 --ids --json"
+"$lacuna" sample --order left --alpha0 0 --rule independent $s >a0.out; "$lacuna" sample --lossless $s >a1.out
+t "sample --lossless: the same ids" py 'import json; a,b=json.load(open("a0.out")),json.load(open("a1.out")); assert a["ids"]==b["ids"] and b["nfe"]<=a["nfe"]==24'
+for r in mdlm "bd3 --block 8"; do t "sample --rule $r" "$lacuna" sample --rule $r --length 20 --steps 5; done
 # ---- score --------------------------------------------------------------------------------------
 "$lacuna" score --json plain.txt >sc.out
 t "score: tokens cover the text and sum to the total" py '
@@ -263,6 +303,16 @@ for type in f32 bf16 q8_0; do
 done
 "$lacuna" info f32.gguf 2>/dev/null | grep -q 'no tokenizer'; say $? "info of a model without tokenizer"
 "$lacuna" sample -m f32.gguf --greedy --ids --json --length 8 2>/dev/null | grep -q '"nfe"'; say $? "sample --ids without tokenizer"
+t "bench" "$lacuna" bench --threads 2 --loaded --json b.json ./q8_0.gguf
+t "bench --json: every figure stands beside its floor or its rival" py '
+import json
+d=json.load(open("b.json")); r=d["runs"][0]
+assert len(d["runs"])==1 and r["threads"]==2 and r["machine"]["read_bytes"]>0 and 0<=d["others"]<=1 and d["model"]["weights"]
+assert [(p["masks"],p["cached"]) for p in r["pass"]]==[(m,c) for c in (512,2048) for m in (1,2,4,8,16,32)]
+for p in r["pass"]+r["prefill"]: assert 0<p["ms"]["min"]<=p["ms"]["median"]<=p["ms"]["max"] and p["floor_ms"]>0 and p["ms"]["n"]>=3
+assert [f["passes"] for f in r["fill"][:5]]==[32,16,8,4,2] and r["fill"][5]["same_text"]==1 and r["fill"][6]["reused"]>0.98 and r["loaded"]["times_idle"]>0'
+fails "bench: no list of threads" 2 "1,x" "$lacuna" bench --threads 1,x
+fails "bench: missing text" 1 "nosuch.txt: No such file" "$lacuna" bench --text nosuch.txt
 fails "sample needs --ids without tokenizer" 1 "ids" "$lacuna" sample -m ./f32.gguf
 fails "infill without tokenizer" 1 "tokenizer" "$lacuna" infill -m ./f32.gguf a.py
 t "convert --tokenizer is read" sh -c '! "$1" convert "$2.safetensors" --config "$2.config.json" -o t.gguf --tokenizer /nosuch 2>/dev/null && [ ! -e t.gguf ]' - "$lacuna" "$m1"
