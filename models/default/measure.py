@@ -2,7 +2,7 @@
 """Measure infilling on held-out text, by kind of hole and class of text; length is unknown to the model.
 
     measure.py [--lacuna build/last/lacuna] [-m MODEL] [--cases FILE] [--limit N] [--markdown] [-- INFILL OPTION...]
-    measure.py --settings       left to right, groups of slots a pass, confidence: the kinds side by side
+    measure.py --settings       left to right, lossless, groups of slots a pass, confidence: the kinds side by side
     measure.py --baseline word  what Vim's Ctrl-N would offer first, from the text of the case
     measure.py --fim MODEL      an autoregressive fill-in-the-middle model, by build/last/tests/eval/fim
 
@@ -26,6 +26,7 @@ ONE_EACH = 16384  # steps so many that no two slots share one
 def settings():
     """Rows of the table of settings: name, order, slots a pass."""
     yield 'left to right', None, 1
+    yield 'lossless', 'lossless', 1
     for order in ('left', 'random', 'confidence'):
         for k in (1, 2, 4, 8):
             name = 'left to right' if order == 'left' else order
@@ -35,6 +36,7 @@ def settings():
 def setting_options(order, k, slots):
     """Groups have binomial sizes, as published: k slots a pass is their mean."""
     if not order: return []
+    if order == 'lossless': return ['--lossless']
     return ['--alpha0', '1', '--order', order, '--steps', str(ONE_EACH if k == 1 else slots // k)]
 
 
