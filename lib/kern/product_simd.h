@@ -12,9 +12,10 @@
  * Every sum is one chain in the order of k, whatever the tile, and the whole numbers are exact.  Hence neither tile
  * nor batch nor cut shows in the bits.
  *
- * Entries are the inner loop, so that weights come from a near cache for all tiles but the first.  While the tiles of
- * some panels are made, the next panels are fetched, a few lines at each step: memory and arithmetic work side by side
- * (N = 64, weights in memory: 1.9 times as fast, bench_kern). */
+ * Where one tile holds all entries, memory is the limit: it takes one panel at a time, so that the weights are one
+ * stream, fetched a little ahead (bench_kern, one entry of Q8_0 from memory: 42 GB/s, 26 in tiles of 4 panels).
+ * Otherwise entries are the inner loop, the weights come from a near cache for all tiles but the first, and while they
+ * are multiplied the next panels are fetched, a few lines at each block (64 entries: twice as fast). */
 #ifndef LAC_KERN_PRODUCT_SIMD_H
 #define LAC_KERN_PRODUCT_SIMD_H
 
@@ -24,19 +25,18 @@
 #ifdef VEC_LANES
 
 #include <float.h>
+#include <stdbool.h>
 #include <string.h>
 
 enum {
     VECS = LAC_PANEL / L, /* vectors of a column of a panel */
     LINE = 64,            /* bytes of a column of a panel */
     TALLEST = 6,          /* entries of a tile */
-    /* Panels of a tile of up to 3 entries, and of more.  With 16 lanes: 12 or 24 sums of 32 registers, and as many whole
-     * numbers for Q8_0; with fewer, what 16 registers hold. */
-    FLAT = L == 16 ? 4 : 2,
-    FLAT_Q8 = L == 16 ? 4 : 1,
-    TALL = L == 16 ? 4 : 1,
-    TALL_Q8 = L == 16 ? 2 : 1,
-    WIDEST = 4,
+    /* Panels of a tile of a large product.  With 16 lanes: 24 sums, or 12 and as many whole numbers for Q8_0, of 32
+     * registers; with fewer, what 16 registers hold. */
+    WIDE = L == 16 ? 4 : 1,
+    WIDE_Q8 = L == 16 ? 2 : 1,
+    AHEAD = 8192,             /* bytes: how far a single stream of weights is fetched ahead */
     BLOCK = LAC_Q8_BLOCK / 4, /* vectors of a panel in a block; of F32 and BF16, between looks ahead */
 };
 
@@ -99,8 +99,8 @@ typedef struct {
     size_t ldy;       /* floats from one row of y to the next */
     size_t vectors;   /* LINEs of a panel that are weights, not scales */
     size_t columns;   /* outputs of a row that exist: up to LAC_PANEL * wide */
-    const uint8_t *ahead; /* panels to fetch */
-    size_t lines;         /* how much of them at each block of BLOCK vectors */
+    size_t ahead;     /* bytes from here to what is fetched, in every panel */
+    size_t lines;     /* what is fetched of every panel at each block */
 } product;
 
 /* 4 bytes in every lane */
@@ -118,13 +118,13 @@ INLINE veci each_i(const uint8_t *p)
     return v_set_i(i);
 }
 
-typedef vec sums[TALLEST][WIDEST * VECS];
+typedef vec sums[TALLEST][WIDE * VECS];
 
 /* Column or columns j of F32 or BF16. */
 INLINE void step(lac_type type, size_t tall, size_t wide, const product *p, size_t j, sums sum)
 {
     const uint8_t *x = p->x + 4 * j, *w = p->w + LINE * j;
-    vec column[WIDEST * VECS];
+    vec column[WIDE * VECS];
     UNROLL for (size_t v = 0; v < wide * VECS; v++) column[v] = v_load(w + v / VECS * p->panel + v % VECS * (4 * L));
     UNROLL for (size_t i = 0; i < tall; i++) {
         const vec xi = each(x + i * p->row);
@@ -139,7 +139,7 @@ INLINE void step_q8(size_t tall, size_t wide, const product *p, size_t b, sums s
     const size_t blocks = p->vectors / BLOCK;
     const uint8_t *d = p->x + 4 * b, *q = p->x + 8 * blocks + LAC_Q8_BLOCK * b;
     const uint8_t *scale = p->w + 2 * LAC_PANEL * b, *w = p->w + p->panel - (p->vectors - BLOCK * b) * LINE;
-    veci whole[TALLEST][WIDEST * VECS], four[WIDEST * VECS];
+    veci whole[TALLEST][WIDE * VECS], four[WIDE * VECS];
     UNROLL for (size_t i = 0; i < tall; i++) {
         int32_t c;
         memcpy(&c, d + 4 * blocks + i * p->row, sizeof c);
@@ -156,11 +156,13 @@ INLINE void step_q8(size_t tall, size_t wide, const product *p, size_t b, sums s
     }
 }
 
-/* To the second cache. */
-INLINE void fetch(const product *p, size_t b)
+/* To the second cache.  What is past a panel is in the next tile's. */
+INLINE void fetch(size_t wide, const product *p, size_t b)
 {
-    const uint8_t *at = p->ahead + b * p->lines * LINE;
-    for (size_t i = 0; i < p->lines; i++) __builtin_prefetch(at + i * LINE, 0, 2);
+    const size_t to = p->ahead + b * p->lines * LINE;
+    const uint8_t *at = p->w + to + (to < p->panel ? 0 : (wide - 1) * p->panel);
+    UNROLL for (size_t v = 0; v < wide; v++, at += p->panel)
+        for (size_t i = 0; i < p->lines; i++) __builtin_prefetch(at + i * LINE, 0, 2);
 }
 
 INLINE void tile(lac_type type, size_t tall, size_t wide, const product *p)
@@ -169,7 +171,7 @@ INLINE void tile(lac_type type, size_t tall, size_t wide, const product *p)
     UNROLL for (size_t i = 0; i < tall; i++)
         UNROLL for (size_t v = 0; v < wide * VECS; v++) sum[i][v] = v_set(0);
     for (size_t b = 0; b * BLOCK < p->vectors; b++) {
-        fetch(p, b);
+        fetch(wide, p, b);
         if (type == LAC_Q8_0) step_q8(tall, wide, p, b, sum);
         else
             for (size_t j = b * BLOCK; j < (b + 1) * BLOCK && j < p->vectors; j++) step(type, tall, wide, p, j, sum);
@@ -193,30 +195,28 @@ typedef struct {
 /* With constants, so that the loops of a tile vanish. */
 #define TILE(name, type, tall, wide) \
     static void name##tall(const product *p) { tile(type, tall, wide, p); }
-#define TILES_FLAT(name, type, wide) TILE(name, type, 1, wide) TILE(name, type, 2, wide) TILE(name, type, 3, wide)
-#define TILES_TALL(name, type, wide) TILE(name, type, 4, wide) TILE(name, type, 5, wide) TILE(name, type, 6, wide)
-/* By type: for up to 3 entries, for more, and for the panels that are left over. */
-#define TILES(name, type, flat, tall)                                                                              \
-    TILES_FLAT(name##_flat, type, flat)                                                                            \
-    TILE(name##_tall, type, 3, tall) TILES_TALL(name##_tall, type, tall)                                           \
-    TILES_FLAT(name##_one, type, 1) TILES_TALL(name##_one, type, 1)                                                \
-    static const tiles name[3] = {                                                                                 \
-        {flat, {NULL, name##_flat1, name##_flat2, name##_flat3, NULL, NULL, NULL}},                                \
-        {tall, {NULL, NULL, NULL, name##_tall3, name##_tall4, name##_tall5, name##_tall6}},                        \
-        {1, {NULL, name##_one1, name##_one2, name##_one3, name##_one4, name##_one5, name##_one6}},                 \
+#define TILES_LOW(name, type, wide) TILE(name, type, 1, wide) TILE(name, type, 2, wide)
+#define TILES_HIGH(name, type, wide) \
+    TILE(name, type, 3, wide) TILE(name, type, 4, wide) TILE(name, type, 5, wide) TILE(name, type, 6, wide)
+/* By type: one panel; more, which 1 or 2 entries never have. */
+#define TILES(name, type, many)                                                                    \
+    TILES_LOW(name##_one, type, 1) TILES_HIGH(name##_one, type, 1) TILES_HIGH(name##_many, type, many) \
+    static const tiles name[2] = {                                                                 \
+        {1, {NULL, name##_one1, name##_one2, name##_one3, name##_one4, name##_one5, name##_one6}}, \
+        {many, {NULL, NULL, NULL, name##_many3, name##_many4, name##_many5, name##_many6}},        \
     };
 
-TILES(f32, LAC_F32, FLAT, TALL)
-TILES(bf16, LAC_BF16, FLAT, TALL)
-TILES(q8, LAC_Q8_0, FLAT_Q8, TALL_Q8)
+TILES(f32, LAC_F32, WIDE)
+TILES(bf16, LAC_BF16, WIDE)
+TILES(q8, LAC_Q8_0, WIDE_Q8)
 
-/* N entries in tiles as even as can be: 7 are 4 and 3, for 6 and 1 would wait for each other. */
-static void entries(const tiles *t, product p, size_t N, size_t next)
+/* N entries in tiles as even as can be: 7 are 4 and 3, for 6 and 1 would wait for each other.  `last`: no panels follow. */
+static void entries(const tiles *t, product p, size_t N, bool last)
 {
-    size_t left = (N + TALLEST - 1) / TALLEST;
-    const size_t blocks = (p.vectors + BLOCK - 1) / BLOCK;
-    p.lines = left && blocks ? (next / LINE + left * blocks - 1) / (left * blocks) : 0;
-    for (; left; left--) {
+    const size_t blocks = (p.vectors + BLOCK - 1) / BLOCK, count = (N + TALLEST - 1) / TALLEST;
+    p.lines = blocks && !(last && count > 1) ? (p.panel / LINE + count * blocks - 1) / (count * blocks) : 0;
+    p.ahead = count > 1 ? p.panel : AHEAD;
+    for (size_t left = count; left; left--) {
         const size_t tall = (N + left - 1) / left;
         t->of[tall](&p);
         N -= tall;
@@ -232,11 +232,10 @@ static void matmul(lac_type type, float *y, size_t ldy, const void *x, size_t N,
     product p = {.x = x, .w = w, .y = y, .ldy = ldy, .row = lac_prepared_bytes(type, K), .panel = lac_panel_bytes(type, K)};
     p.vectors = type == LAC_F32 ? K : type == LAC_BF16 ? (K + 1) / 2 : K / 4;
     for (size_t left = R / LAC_PANEL + (R % LAC_PANEL != 0); left;) { /* panels */
-        const tiles *t = all[N > 3].wide <= left ? all + (N > 3) : all + 2;
+        const tiles *t = all + (N > TALLEST && left >= all[1].wide);
         left -= t->wide;
         p.columns = R < LAC_PANEL * t->wide ? R : LAC_PANEL * t->wide;
-        p.ahead = p.w + t->wide * p.panel;
-        entries(t, p, N, (left < t->wide ? left : t->wide) * p.panel);
+        entries(t, p, N, left == 0);
         R -= p.columns;
         p.w += t->wide * p.panel;
         p.y += p.columns;

@@ -1,11 +1,16 @@
-/* Matrix products of every table on one thread: GFLOP/s, bytes of weights a second, ratio to the scalar
- * table.  Prints TSV; the best of a few timings, for the machine may be shared. */
-#include "kern/kern.h"
+/* Products of every table on one thread, with weights in the caches (one matrix) and from memory (many, in turn).
+ *
+ * Prints TSV: Gop/s (an operation is a multiplication or an addition), bytes of weights a second, how many times faster
+ * than the table of formulas, and the share of what the same instructions do in registers.  The lower quartile, for
+ * the machine may be shared. */
+#include "kern/pack.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+enum { K = 768, R = 3072, MOST = 64, STREAM = 96 << 20 /* bytes: past any cache */, RUNS = 4096 };
 
 static double now(void)
 {
@@ -14,69 +19,117 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-typedef struct {
-    lac_type type;
-    size_t N, K, R;
-    float *x, *y;
-    void *w;
-} product;
-
-static double seconds(const lac_kern *kern, const product *p, double budget)
+static void noise(float *x, size_t n)
 {
-    double best = 1e9, begin = now();
-    size_t rounds = 1;
-    do {
-        double t0 = now();
-        for (size_t i = 0; i < rounds; i++) lac_matmul(kern, p->type, p->y, p->R, p->x, p->K, p->w, p->N, p->R, p->K);
-        double t = (now() - t0) / (double)rounds;
-        if (t < best) best = t;
-        if (t * (double)rounds < 2e-4) rounds *= 2;
-    } while (now() - begin < budget);
-    return best;
-}
-
-static float *noise(size_t n)
-{
-    float *x = malloc(n * sizeof *x);
     uint32_t s = 1;
-    for (size_t i = 0; x && i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         s = s * 1664525u + 1013904223u;
         x[i] = (float)(int32_t)s * 0x1p-31f;
     }
-    return x;
 }
 
-static int bench(lac_type type, size_t N, size_t K, size_t R)
+/* Weights and prepared entries of one type, and room for results. */
+typedef struct {
+    lac_type type;
+    size_t bytes, count; /* of one matrix; matrices */
+    char *w, *x;
+    float *y;
+} work;
+
+/* Bytes a second of reading all the matrices and nothing else. */
+static double reading(const work *p)
 {
-    static const char *const names[] = {"ref", "neon", "avx2", "avx512"};
-    product p = {type, N, K, R, noise(N * K), noise(N * R), malloc(R * lac_row_bytes(type, K))};
-    float *w = noise(R * K);
-    if (!p.x || !p.y || !p.w || !w) return 1;
-    for (size_t r = 0; r < R; r++) lac_row_encode(type, w + r * K, K, (char *)p.w + r * lac_row_bytes(type, K));
-    double ref = 0;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const lac_kern *kern = lac_kern_pick(names[i]);
-        if (!kern) continue;
-        double t = seconds(kern, &p, 0.08);
-        if (i == 0) ref = t;
-        printf("%s\t%s\t%zu\t%zu\t%zu\t%.1f\t%.2f\t%.1f\n", kern->name, lac_type_name(type), N, K, R,
-               2e-9 * (double)N * (double)K * (double)R / t, 1e-9 * (double)(R * lac_row_bytes(type, K)) / t, ref / t);
-        fflush(stdout);
+    double best = 0;
+    for (int i = 0; i < 8; i++) {
+        uint64_t sum[8] = {0}, word[8];
+        const double t0 = now();
+        for (size_t at = 0; at < p->count * p->bytes; at += sizeof word) {
+            memcpy(word, p->w + at, sizeof word);
+            for (size_t j = 0; j < 8; j++) sum[j] += word[j];
+        }
+        volatile uint64_t kept = sum[0] + sum[1] + sum[2] + sum[3] + sum[4] + sum[5] + sum[6] + sum[7];
+        (void)kept;
+        const double rate = (double)(p->count * p->bytes) / (now() - t0);
+        if (rate > best) best = rate;
     }
-    free(p.x), free(p.y), free(p.w), free(w);
+    return best;
+}
+
+static int work_open(work *p, lac_type type)
+{
+    const size_t bytes = lac_panels_bytes(type, R, K), row = lac_row_bytes(type, K), prepared = lac_prepared_bytes(type, K);
+    const size_t count = STREAM / bytes + 1;
+    float *f = malloc(R * K * sizeof *f);
+    char *rows = malloc(R * row);
+    *p = (work){type, bytes, count, aligned_alloc(64, count * bytes), aligned_alloc(64, MOST * prepared), malloc(sizeof(float) * MOST * R)};
+    if (!f || !rows || !p->w || !p->x || !p->y) return -1;
+    noise(f, R * K);
+    for (size_t r = 0; r < R; r++) lac_row_encode(type, f + r * K, K, rows + r * row);
+    const double begin = now();
+    for (size_t i = 0; i < count; i++) lac_pack(type, rows, R, K, 0, R / LAC_PANEL, p->w + i * bytes);
+    printf("# %s: packed at %.2f GB/s", lac_type_name(type), 1e-9 * (double)(count * bytes) / (now() - begin));
+    printf(", read at %.1f GB/s\n", 1e-9 * reading(p));
+    for (size_t n = 0; n < MOST; n++) lac_kern_ref->prepare(type, p->x + n * prepared, f + n * K, K);
+    free(f), free(rows);
     return 0;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Seconds of one product of N entries by `rows` rows: each in turn of `count` matrices, the lower quartile. */
+static double seconds(const lac_kern *kern, const work *p, size_t N, size_t rows, size_t count)
+{
+    double t[RUNS], begin = now();
+    size_t n = 0;
+    while (n < RUNS && (n < 8 || now() - begin < 0.2)) {
+        const double t0 = now();
+        kern->matmul(p->type, p->y, R, p->x, N, p->w + n % count * p->bytes, rows, K);
+        t[n++] = now() - t0;
+    }
+    qsort(t, n, sizeof *t, by_size);
+    return t[n / 4];
+}
+
+static double peak(const lac_kern *kern, lac_type type)
+{
+    double best = 0;
+    for (int i = 0; i < 10; i++) {
+        const double t0 = now(), sums = kern->spin(type, 1 << 20);
+        const double rate = 2 * sums / (now() - t0);
+        if (rate > best) best = rate;
+    }
+    return best;
+}
+
+static void bench(const lac_kern *kern, const work *p)
+{
+    static const size_t entries[] = {1, 2, 4, 8, 16, 32, 64};
+    const double ref = seconds(lac_kern_ref, p, 1, LAC_PANEL, 1) / LAC_PANEL, most = peak(kern, p->type); /* ref: a row */
+    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++)
+        for (int stream = 0; stream < 2; stream++) {
+            const size_t N = entries[i];
+            const double t = seconds(kern, p, N, R, stream ? p->count : 1), ops = 2.0 * (double)N * K * R;
+            printf("%s\t%s\t%s\t%zu\t%.1f\t%.2f\t%.0f\t%.2f\n", kern->name, lac_type_name(p->type), stream ? "memory" : "cache", N,
+                   1e-9 * ops / t, 1e-9 * (double)p->bytes / t, ref * (double)N * R / t, ops / t / most);
+            fflush(stdout);
+        }
 }
 
 int main(void)
 {
-    static const lac_type types[] = {LAC_F32, LAC_BF16, LAC_Q8_0};
-    static const size_t shapes[][3] = {/* N, K, R */
-                                       {1, 1024, 1024}, {4, 1024, 1024}, {16, 1024, 1024}, {64, 1024, 1024},
-                                       {1, 256, 768},   {16, 256, 768},  {64, 256, 768},   {16, 3072, 768},
-                                       {1, 512, 32768}, {16, 512, 8192}};
-    printf("table\ttype\tN\tK\tR\tGFLOP/s\tGB/s of weights\ttimes ref\n");
-    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
-        for (size_t t = 0; t < 3; t++)
-            if (bench(types[t], shapes[s][0], shapes[s][1], shapes[s][2])) return 1;
+    static const lac_type types[] = {LAC_Q8_0, LAC_BF16, LAC_F32};
+    static const char *const names[] = {"neon", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16"};
+    printf("table\ttype\tweights in\tN\tGop/s\tGB/s of weights\ttimes ref\tof peak\n");
+    for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
+        work p;
+        if (work_open(&p, types[t])) return 1;
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+            if (lac_kern_pick(names[i])) bench(lac_kern_pick(names[i]), &p);
+        free(p.w), free(p.x), free(p.y);
+    }
     return 0;
 }
