@@ -213,7 +213,7 @@ static void history_does_not_show(void **state)
     lacuna_model_free(k.m);
 }
 
-/* A suggestion that is accepted has become context already. */
+/* A suggestion that is accepted becomes part of the last line, which slides; what stands before that is reused. */
 static void accepting_reuses(void **state)
 {
     (void)state;
@@ -222,19 +222,20 @@ static void accepting_reuses(void **state)
     lacuna_model *m = tinytok_open(CONTEXT, 5, NULL);
     lacuna_session *s = session_of(m, 1);
     lacuna_stats before, after;
-    size_t len, found = 0;
-    const char code[] = "int f(int n)\n{\n    \n    return n;\n}\n";
+    size_t len, reused = 0, entries = 0;
+    const char code[] = "int f(int n)\n{\n    int sum = 0;\n    for (int i = 0; i < n; i++) sum += i;\n    ;\n    return sum;\n}\n";
     for (size_t i = 0; i < 8; i++) {
         e = (editor){.tag = "c"};
         insert(&e, code, sizeof code - 1);
-        e.cursor = 20 - i;
+        e.cursor = (size_t)(strstr(code, ";\n    return") - code) - i % 3;
         fill_of(s, &e, text, &len, &before);
         insert(&e, text, len);
         fill_of(s, &e, text, &len, &after);
-        found += after.n_reused > before.n_context;
-        assert_true(after.n_reused + 2 >= before.n_context); /* the last tokens of the text may be others, with a fill behind them */
+        reused += after.n_reused;
+        entries += before.n_context;
     }
-    printf("report: of 8 fills that were accepted %zu were found in the cache, in part at least\n", found);
+    printf("report: after a fill was accepted, %.0f%% of the entries that it had seen are reused\n", 100. * (double)reused / (double)entries);
+    assert_true(reused * 2 > entries);
     lacuna_session_free(s);
     lacuna_model_free(m);
 }
