@@ -150,6 +150,11 @@ bench: all $(BENCHES) $(BENCH_DIR)/85m.gguf $(BENCH_DIR)/30m.gguf
 	@for m in 85m 30m; do $(BENCH_LACUNA) --json $(BENCH_DIR)/$$m.json $(BENCH_DIR)/$$m.gguf && echo || exit 1; done
 	@$(BENCH_LACUNA) --json $(BENCH_DIR)/default.json models/default
 	@for b in $(BENCHES); do echo; $$b || exit 1; done
+# The pictures of speed and quality in doc/, from a run of both.
+plots: bench
+	python3 models/default/measure.py --settings --lacuna $(B)/lacuna -m models/default >$(BENCH_DIR)/settings.tsv
+	python3 tests/bench/plot.py speed doc/speed.svg $(BENCH_DIR)/85m.json
+	python3 tests/bench/plot.py quality doc/quality.svg $(BENCH_DIR)/settings.tsv
 FUZZ_SECONDS ?= 60
 fuzz:
 	@sh tests/lint/deps.sh $(DEPS) $(FUZZ_DEPS)
@@ -197,9 +202,10 @@ help:
 	@echo 'make demo       install what is missing, build, and fill a hole in a real file'
 	@echo 'make check      install what is missing, build, and run all tests (SAN=address,undefined SAN=thread WERROR=1)'
 	@echo 'make bench      speed, as ratios measured in one run, and $(BUILD)/bench/*.json; QUICK=1 without long texts'
+	@echo 'make plots      make bench and the pictures of it in doc/'
 	@echo 'make fuzz       each fuzzer for FUZZ_SECONDS (60); T=gguf for one'
 	@echo 'make corpus     what the default model is trained on: fetch, clean, tokenizer, shards (CORPUS=FOLDER)'
 	@echo 'make lint stats deps grammars install uninstall clean    (PREFIX, DESTDIR, CC, CFLAGS)'
-.PHONY: help demo all deps grammars corpus check check-run lint layers headers symbols bench fuzz fuzz-run stats install uninstall clean
+.PHONY: help demo all deps grammars corpus check check-run lint layers headers symbols bench plots fuzz fuzz-run stats install uninstall clean
 .DELETE_ON_ERROR:
 -include $(LIB_O:.o=.d) $(TRAIN_O:.o=.d) $(CLI_O:.o=.d) $(TESTS:=.d) $(FUZZ:=.d) $(BENCHES:=.d) $(MAKE_MODEL).d $(EVALS:=.d) $(TESTLIB_O:.o=.d) $(EXAMPLES:=.d)

@@ -56,9 +56,12 @@ def share(v, lim, log):
 
 
 def decades(values):
-    """Limits and ticks of a logarithmic axis in powers of ten around the values."""
+    """Limits and ticks of a logarithmic axis around the values: powers of ten, or 1, 2, 5 where they are few."""
     lo, hi = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
-    return (10.0 ** lo, 10.0 ** hi), [(10.0 ** e, f'{10.0 ** e:g}') for e in range(lo, hi + 1)]
+    fine = [m * 10.0 ** e for e in range(lo, hi + 1) for m in ((1, 2, 5) if hi - lo < 4 else (1,))]
+    first = max(t for t in fine if t <= min(values))
+    last = min(t for t in fine if t >= max(values))
+    return (first, last), [(t, f'{t:,.10g}') for t in fine if first <= t <= last]
 
 
 def write(path, panels, width, height):
@@ -72,7 +75,7 @@ def passes_panel(run):
     rows = run['pass']
     times = [(r['ms']['median'], r['floor_ms']) for r in rows]
     lim, ticks = decades([v for pair in times for v in pair])
-    p = Panel(80, 50, 330, 300, (1, 32), lim)
+    p = Panel(80, 76, 330, 300, (1, 32), lim)
     p.axes(f'One pass, {run["threads"]} threads', 'slots asked for', 'milliseconds', [(m, str(m)) for m in (1, 2, 4, 8, 16, 32)], ticks)
     legend = []
     for colour, cached in zip(COLOURS, sorted({r['cached'] for r in rows})):
@@ -80,7 +83,7 @@ def passes_panel(run):
         p.series([(r['masks'], r['ms']['median']) for r in of], colour)
         p.series([(r['masks'], r['floor_ms']) for r in of], colour, '5 4', dots=False)
         legend += [(f'{cached} entries cached', colour, ''), ('the least it could take', colour, '5 4')]
-    p.legend(legend, 92, 70)
+    p.legend(legend, 92, 98)
     return p
 
 
@@ -89,11 +92,11 @@ def long_panel(run):
     names = list(dict.fromkeys(r['method'] for r in rows))
     lengths = sorted({r['length'] for r in rows})
     lim, ticks = decades([r['seconds'] for r in rows])
-    p = Panel(500, 50, 330, 300, (lengths[0] * 0.9, lengths[-1] * 1.1), lim)
+    p = Panel(500, 76, 330, 300, (lengths[0] * 0.9, lengths[-1] * 1.1), lim)
     p.axes('A text from nothing, one slot a pass', 'tokens', 'seconds', [(n, str(n)) for n in lengths], ticks)
     for colour, name in zip(COLOURS, names):
         p.series([(r['length'], r['seconds']) for r in rows if r['method'] == name], colour)
-    p.legend([(n, c, '') for n, c in zip(names, COLOURS)], 512, 70)
+    p.legend([(n, c, '') for n, c in zip(names, COLOURS)], 512, 98)
     return p
 
 
@@ -102,9 +105,9 @@ def speed(out, path):
     run = bench['runs'][-1]
     panels = [passes_panel(run)] + ([long_panel(run)] if 'long' in run else [])
     m = bench['model']
-    panels[0].text(80, 24, f'{m["layers"]} layers of width {m["width"]}, {m["parameters"] / 1e6:.0f} M parameters, {m["weights"]}, kernel {m["kernel"]}',
+    panels[0].text(80, 28, f'{m["layers"]} layers of width {m["width"]}, {m["parameters"] / 1e6:.0f} M parameters, {m["weights"]}, kernel {m["kernel"]}',
                    'start', 12, PALE)
-    write(out, panels, 860 if len(panels) > 1 else 440, 410)
+    write(out, panels, 860 if len(panels) > 1 else 440, 436)
 
 
 def settings(path):
