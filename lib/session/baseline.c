@@ -18,6 +18,7 @@ int lac_baseline_check(const lacuna_infill_options *o, lacuna_error *err)
 {
     if (o->order >= LACUNA_ORDER_CONFIDENCE && !o->plan)
         return lac_err(err, LACUNA_E_ARG, 0, "the rules MDLM and BD3 go with orders that are known beforehand");
+    if (o->heal) return lac_err(err, LACUNA_E_ARG, 0, "the rules MDLM and BD3 do not heal");
     if (o->rule == LACUNA_RULE_BD3 && o->plan) return lac_err(err, LACUNA_E_ARG, 0, "rule BD3 makes its own plan, block by block");
     return 0;
 }

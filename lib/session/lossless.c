@@ -56,6 +56,7 @@ int lac_lossless_check(lacuna_infill_options *o, lacuna_error *err)
         for (size_t g = 0; g < o->n_groups; g++)
             if (o->groups[g] != 1) return lac_err(err, LACUNA_E_ARG, g, "lossless goes with plans of single slots; group %zu has %zu", g, o->groups[g]);
     } else if (o->order != LACUNA_ORDER_LEFT) return lac_err(err, LACUNA_E_ARG, 0, "lossless goes with the order left and with plans of single slots");
+    if (o->plan && o->heal) return lac_err(err, LACUNA_E_ARG, 0, "lossless and heal together go with the order left");
     o->alpha0 = 0;
     return 0;
 }

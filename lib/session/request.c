@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "kern/pack.h"
 #include "session/session.h"
 
 #define DEFAULT_TOKENS 16 /* more spare slots than the default model was used to make its fills run on (models/default/CARD.md) */
@@ -161,7 +162,13 @@ static int prepare(lacuna_session *s, lacuna_error *err)
               (q->cand = lac_arena_array(a, s->model->info.n_vocab, sizeof *q->cand)) && (q->text = lac_arena_array(a, S, longest)) &&
               (q->ids_out = lac_arena_array(a, q->canvas.n_context + S, sizeof *q->ids_out));
     if (!ok) return lac_nomem(err, "request");
-    for (size_t h = 0; h < q->canvas.n_holes; h++) q->min[h] = UINT32_MAX;
+    for (size_t h = 0; h < q->canvas.n_holes; h++) {
+        q->min[h] = UINT32_MAX;
+        q->heals |= q->canvas.heal && q->canvas.heal[h].rest.len;
+    }
+    if (q->heals && (!(q->flags = lac_arena_array(a, s->model->info.n_vocab, 1)) ||
+                     !(q->panels = lac_arena_array(a, s->model->info.n_vocab / LAC_PANEL + 1, 1))))
+        return lac_nomem(err, "request");
     q->stats.n_context = q->canvas.n_context;
     q->stats.n_dropped = q->canvas.dropped;
     for (size_t i = 0; i < fills; i++) lac_kv_init(&q->fill[i].own, &s->store);
@@ -233,7 +240,7 @@ static int begin_text(lacuna_session *s, const char *text, size_t len, const lac
     if ((r = lac_canvas_text(&q->canvas, &want, &s->arena, err))) return r;
     if ((r = prepare(s, err))) return r;
     for (size_t h = 0; h < n; h++) {
-        q->min[h] = hole[h].exact || m->info.eom < 0 ? UINT32_MAX : hole[h].min_tokens;
+        if (!hole[h].exact && m->info.eom >= 0) q->min[h] = hole[h].min_tokens + (uint32_t)q->canvas.heal[h].n_tokens;
         if (hole[h].one_line) memset(q->deny + q->canvas.hole[h].first, LAC_TOKEN_LINE, q->canvas.hole[h].n);
     }
     q->active = true;

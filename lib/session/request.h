@@ -2,7 +2,7 @@
  *
  *   request.c   options, memory, plans             step.c      one pass: ask, run, choose, reveal
  *   result.c    what stands so far                 lossless.c  several slots a pass, the text of one a pass
- *   baseline.c  passes of MDLM and BD3-LM
+ *   baseline.c  passes of MDLM and BD3-LM          spell.c     the beginning of healed holes
  *
  * Arrays live in the session's arena, but for the lists of keys and values that a request has of its own. */
 #ifndef LAC_SESSION_REQUEST_H
@@ -60,6 +60,9 @@ typedef struct {
     lacuna_infill_options opt; /* with defaults filled in */
     lac_cut cut;
     lac_canvas canvas;
+    bool heals;                /* some hole begins with bytes that were taken back */
+    uint8_t *flags;            /* [V] of tokens, where a slot spells; NULL: no hole is healed */
+    uint8_t *panels;           /* [V / LAC_PANEL, rounded up] wanted by the slots of a step that all spell */
     uint8_t *deny;             /* [S] LAC_TOKEN_* denied, <eom> aside */
     uint32_t *min;             /* [holes] slots before which <eom> is denied; UINT32_MAX: everywhere */
     size_t *text_order;        /* [n_context + S] lossless: context entries, then slots, in the order of the text */
@@ -84,6 +87,16 @@ void lac_request_drop(lac_request *q);
 
 /* Tokens that a slot denies as things stand. */
 uint8_t lac_step_denied(const lac_request *q, const lac_fill *f, size_t slot);
+
+/* ---- of spell.c ---- */
+
+/* The slot that spells next in a hole, and what is still to be spelled.  False: nothing is. */
+bool lac_spell_front(const lacuna_session *s, const lac_fill *f, size_t hole, size_t *slot, lacuna_text *rest);
+lacuna_text lac_spell_after(lacuna_text rest, lacuna_text token); /* what is left to spell */
+void lac_spell_ask(const lacuna_session *s, lac_fill *f, size_t n); /* fronts come first: in the place of others of n slots */
+size_t lac_spell_keep(const lacuna_session *s, const lac_fill *f, size_t *chosen, size_t n); /* those that may be revealed */
+const uint8_t *lac_spell_flags(lacuna_session *s, lacuna_text rest); /* of all tokens, for a front */
+const uint8_t *lac_spell_panels(lacuna_session *s);                /* wanted in this step; NULL: all */
 
 /* ---- of lossless.c ---- */
 

@@ -23,13 +23,14 @@ int lacuna_candidate_fill(lacuna_session *s, size_t candidate, size_t hole, lacu
     const lac_request *q = &s->req;
     const lac_run *run = &q->canvas.hole[hole];
     const int32_t *token = q->fill[candidate].token;
-    size_t n = 0;
+    size_t n = 0, healed = q->canvas.heal ? q->canvas.heal[hole].rest.len : 0;
     for (size_t i = run->first; i < run->first + run->n && token[i] >= 0; i++) {
         lacuna_text b = lacuna_token_bytes(s->model, token[i]);
         if (b.len) memcpy(q->text + n, b.bytes, b.len);
         n += b.len;
     }
-    *out = (lacuna_text){q->text, n};
+    if (healed > n) healed = n; /* these bytes stand in the text already */
+    *out = (lacuna_text){q->text + healed, n - healed};
     return 0;
 }
 

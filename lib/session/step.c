@@ -23,7 +23,7 @@ static size_t ask_open(const lac_request *q, lac_fill *f)
 }
 
 /* The slots of the next group that are still open; groups that an <eom> has emptied cost no pass. */
-static size_t ask(const lac_request *q, lac_fill *f)
+static size_t ask_plan(const lac_request *q, lac_fill *f)
 {
     if (!f->n_open) return 0;
     if (f->plan.dynamic && f->group < f->plan.n_groups && f->diffused < f->plan.diffused) return ask_open(q, f);
@@ -40,6 +40,13 @@ static size_t ask(const lac_request *q, lac_fill *f)
             return 1;
         }
     return 0;
+}
+
+static size_t ask(const lacuna_session *s, lac_fill *f)
+{
+    const size_t n = ask_plan(&s->req, f);
+    if (s->req.heals) lac_spell_ask(s, f, n);
+    return n;
 }
 
 static lacuna_phase phase_of(const lac_fill *f)
@@ -72,8 +79,11 @@ static int pick(lacuna_session *s, const lac_fill *f, size_t slot, const float *
     lac_request *q = &s->req;
     const uint8_t *flags = s->model->flags;
     const int32_t eom = s->model->info.eom;
+    size_t front;
+    lacuna_text rest;
+    if (q->heals && lac_spell_front(s, f, q->canvas.hole_of[slot], &front, &rest) && slot == front) flags = lac_spell_flags(s, rest);
     uint8_t deny = lac_step_denied(q, f, slot);
-    bool line_ends = deny & LAC_TOKEN_LINE && !(deny & LAC_TOKEN_EOM); /* one line: a line feed stands for <eom> */
+    bool line_ends = deny & LAC_TOKEN_LINE && !(deny & LAC_TOKEN_EOM) && flags == s->model->flags; /* one line: a line feed stands for <eom> */
     if (line_ends) deny &= (uint8_t)~LAC_TOKEN_LINE;
     *out = lac_pick_token(logits, s->model->info.n_vocab, flags, deny, &q->cut, &f->noise, draw_of(q, f, slot), NULL, q->cand);
     if (line_ends && out->token >= 0 && flags[out->token] & LAC_TOKEN_LINE) {
@@ -176,7 +186,7 @@ static int run(lacuna_session *s, lacuna_error *err)
         q->part[parts] = baseline ? lac_baseline_part(s, f) : part_of(s, f);
         entries += q->part[parts++].n;
     }
-    if ((r = lac_net_forward(&s->net, &(lac_pass){q->part, parts, NULL}, take_row, s, err))) return r;
+    if ((r = lac_net_forward(&s->net, &(lac_pass){q->part, parts, lac_spell_panels(s)}, take_row, s, err))) return r;
     for (size_t i = 0; i < parts; i++)
         if (!baseline) q->of_part[i]->n_pending = 0;
     q->loaded = true;
@@ -187,8 +197,9 @@ static int run(lacuna_session *s, lacuna_error *err)
 /* ---- what is revealed ---- */
 
 /* Which of the asked slots this step reveals: fills f->chosen with indices into asked, in rank order. */
-static size_t choose(const lac_request *q, lac_fill *f, int32_t eom)
+static size_t choose(const lacuna_session *s, lac_fill *f, int32_t eom)
 {
+    const lac_request *q = &s->req;
     const size_t n = f->n_asked;
     size_t racers = 0;
     if (!f->plan.dynamic || phase_of(f) == LACUNA_PHASE_SEQUENTIAL) {
@@ -204,7 +215,11 @@ static size_t choose(const lac_request *q, lac_fill *f, int32_t eom)
             for (size_t i = k + 1; i < n && q->canvas.hole_of[f->asked[i]] == h; i++) tail &= f->pick[i].token == eom;
             if (!tail || (k && q->canvas.hole_of[f->asked[k - 1]] == h && f->pick[k - 1].token == eom)) continue;
         }
-        f->racer[racers++] = (lac_racer){k, lac_plan_key(q->opt.order, &f->pick[k]), f->pick[k].entropy};
+        size_t front;
+        lacuna_text rest;
+        const bool spells = q->heals && lac_spell_front(s, f, h, &front, &rest);
+        if (spells && f->asked[k] != front) continue; /* what a hole begins with goes before the rest of it */
+        f->racer[racers++] = (lac_racer){k, spells ? INFINITY : lac_plan_key(q->opt.order, &f->pick[k]), f->pick[k].entropy};
     }
     size_t size = q->opt.order == LACUNA_ORDER_ENTROPY ? n : f->plan.size[f->group], left = f->plan.diffused - f->diffused;
     size_t m = lac_plan_choose(f->racer, racers, q->opt.order, size < left ? size : left, q->opt.gamma);
@@ -218,6 +233,7 @@ static size_t reveal(lacuna_session *s, lac_fill *f, size_t n, int32_t eom)
 {
     lac_request *q = &s->req;
     const size_t before = q->event.n;
+    if (q->heals && !q->opt.lossless) n = lac_spell_keep(s, f, f->chosen, n);
     for (size_t i = 0; i < n; i++) {
         size_t slot = f->asked[f->chosen[i]], h = q->canvas.hole_of[slot];
         if (f->pick[f->chosen[i]].token == eom && slot < f->end[h]) f->end[h] = slot;
@@ -226,10 +242,16 @@ static size_t reveal(lacuna_session *s, lac_fill *f, size_t n, int32_t eom)
         size_t slot = f->asked[f->chosen[i]], h = q->canvas.hole_of[slot];
         const lac_pick *p = &f->pick[f->chosen[i]];
         if (slot > f->end[h]) continue;
+        lacuna_text bytes = lacuna_token_bytes(s->model, p->token), rest;
+        size_t front;
+        if (q->heals && lac_spell_front(s, f, h, &front, &rest) && slot == front) {
+            const size_t spelled = rest.len - lac_spell_after(rest, bytes).len;
+            bytes = (lacuna_text){bytes.bytes + spelled, bytes.len - spelled};
+        }
         f->token[slot] = p->token;
         f->pending[f->n_pending++] = slot;
         f->n_open--;
-        q->reveal[q->event.n++] = (lacuna_reveal){h, slot - q->canvas.hole[h].first, p->token, lacuna_token_bytes(s->model, p->token),
+        q->reveal[q->event.n++] = (lacuna_reveal){h, slot - q->canvas.hole[h].first, p->token, bytes,
                                                   p->logprob, p->prob, p->entropy, (size_t)(f - q->fill)};
         f->logprob += p->logprob;
     }
@@ -251,7 +273,7 @@ int lacuna_step(lacuna_session *s, const lacuna_event **ev, lacuna_error *err)
     if (!q->active) return lac_err(err, LACUNA_E_ARG, 0, "no request is in progress");
     const lac_fill *leader = NULL;
     for (lac_fill *f = q->fill; f < q->fill + q->n_fills; f++)
-        if ((f->n_asked = q->opt.lossless ? lac_lossless_ask(s, f) : ask(q, f)) && !leader) leader = f;
+        if ((f->n_asked = q->opt.lossless ? lac_lossless_ask(s, f) : ask(s, f)) && !leader) leader = f;
     if (!leader) {
         q->active = false;
         return 0;
@@ -269,7 +291,7 @@ int lacuna_step(lacuna_session *s, const lacuna_event **ev, lacuna_error *err)
     for (lac_fill *f = q->fill; f < q->fill + q->n_fills; f++) {
         if (f->n_asked) {
             const lacuna_phase phase = phase_of(f); /* choosing moves on to the next */
-            const size_t m = reveal(s, f, q->opt.lossless ? lac_lossless_choose(q, f) : choose(q, f, eom), eom);
+            const size_t m = reveal(s, f, q->opt.lossless ? lac_lossless_choose(q, f) : choose(s, f, eom), eom);
             if (q->opt.lossless) { /* but the last one they are cached already */
                 f->pending[0] = f->pending[f->n_pending - 1];
                 f->n_pending = 1;
