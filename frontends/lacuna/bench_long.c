@@ -10,7 +10,7 @@
 #include "lacuna/bench.h"
 #include "lacuna/engine.h"
 
-enum { LEVELS = 4, STEPS = 16, MDLM_STEPS = 3, BLOCK = 16 };
+enum { LEVELS = 4, STEPS = 32, MDLM_STEPS = 3, BLOCK = 16 };
 static const size_t lengths[] = {1024, 2048, 8192}, group_sizes[] = {1, BLOCK};
 enum { LENGTHS = sizeof lengths / sizeof *lengths, SIZES = sizeof group_sizes / sizeof *group_sizes };
 
