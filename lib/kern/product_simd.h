@@ -260,7 +260,7 @@ INLINE float spin_chains(lac_type type, size_t turns)
             if (type == LAC_F32) sum[i] = v_fma(f, f, sum[i]);
             else if (type == LAC_BF16) sum[i] = v_dot2(sum[i], f, f);
             else whole[i] = v_dot4(whole[i], n, n);
-    UNROLL for (int i = 0; i < CHAINS; i++) all = all + sum[i] + v_float(whole[i]);
+    UNROLL for (int i = 0; i < CHAINS; i++) all = all + (type == LAC_Q8_0 ? v_float(whole[i]) : sum[i]);
     return v_max_lanes(all);
 }
 
