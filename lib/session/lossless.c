@@ -1,8 +1,7 @@
 /* Several slots a pass, and the text of one slot a pass.
  *
- *   a pass    revealed last | drafts d0 d1 ... | masks m0 m1 m2 ... | g0 g1
+ *   a pass    revealed last | drafts d0 d1 ... | masks m0 m1 m2 ...
  *             clean           clean              m[j] is of the slot behind j drafts and sees them and all before
- *                                                g are of the slots behind those, and see all drafts
  *
  * The token of each slot is picked from its own mask's logits by the slot's own noise.  Draft j is right if it is what was
  * picked for its slot.  All picks up to the first wrong draft are revealed; the list is cropped to what is right.
@@ -13,8 +12,9 @@
  * before it.  By induction over the slots all picks are the same, bit for bit, at any temperature.  A pick is always right,
  * so a pass reveals at least one.  doc/METHOD.md has this at length.
  *
- * What the masks behind the first wrong draft say, and the g, are guesses: drafts of later passes.  A draft costs two
- * entries, a guess one; there are as many as are expected to pay. */
+ * What the masks behind the first wrong draft say are guesses: drafts of the next pass, where the text has no better.  (Masks that
+ * only guess do not pay: 1 and 2 more a pass save 0.2 % of the passes.)  A draft costs two entries; there are as many
+ * as are expected to pay. */
 #include <string.h>
 
 #include "base/err.h"
@@ -23,9 +23,6 @@
 #define DEFAULT_DRAFT 8
 #ifndef COST
 #define COST 0.08 /* of a draft: two entries, in passes of one; 3 to 5 % each (bench, 85 M parameters) */
-#endif
-#ifndef GUESSES
-#define GUESSES 1
 #endif
 
 /* ---- begin ---- */
@@ -43,7 +40,7 @@ static int by_position(const lac_canvas *c, int32_t *at, size_t positions, size_
 
 size_t lac_lossless_asks(const lac_request *q)
 {
-    const size_t most = (size_t)q->opt.draft + 1 + GUESSES;
+    const size_t most = (size_t)q->opt.draft + 1;
     return most < q->canvas.n_slots ? most : q->canvas.n_slots;
 }
 
@@ -149,7 +146,6 @@ size_t lac_lossless_ask(lacuna_session *s, lac_fill *f)
         l->line[l->slot_at[slot]] = d.token;
         more = next_open(f, S, &rank, &slot);
     }
-    for (size_t g = 0; g < GUESSES && next_open(f, S, &rank, &slot); g++) f->asked[n++] = slot;
     return n;
 }
 
