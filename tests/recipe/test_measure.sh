@@ -61,8 +61,9 @@ t "the table of settings" py '
 import os
 rows = [line.rstrip("\n").split("\t") for line in open(os.environ["tmp"] + "/settings")]
 assert rows[0] == ["setting", "1 to 8 tokens", "all", "passes"], rows
-assert len(rows) == 13 and all(len(r) == 4 for r in rows), rows
+assert len(rows) == 14 and all(len(r) == 4 for r in rows), rows
 passes = {r[0]: float(r[-1]) for r in rows[1:]}
+assert rows[1][1:3] == rows[2][1:3] and rows[2][0] == "lossless" and passes["lossless"] <= passes["left to right"], rows
 for order in ("left to right", "random"):
     assert passes[f"{order}, about 8 a pass"] <= 3, passes  # steps, and a rest'
 
