@@ -9,25 +9,20 @@ size_t lac_page_bytes(lac_type type, size_t D) { return 2 * LAC_PAGE * D * (type
 
 /* BF16: pair j of a key is dimensions 2 j and 2 j + 1; the pair of a value is entries t and t + 1 (t even) of one
  * dimension, of which this entry is one half. */
-enum { PAIR = 4, PAIRS = LAC_PAGE * PAIR, CHUNK = 64 };
+enum { PAIR = 4, PAIRS = LAC_PAGE * PAIR };
 
-void lac_page_put(lac_type type, void *at, size_t t, size_t D, const float *k, const float *v)
+void lac_page_put(lac_type type, void *at, size_t t, size_t D, const void *k, const void *v)
 {
+    const char *from = k;
     char *key = (char *)at + t * PAIR, *value = (char *)at + lac_page_bytes(type, D) / 2;
+    for (size_t i = 0; i < (type == LAC_F32 ? D : D / 2); i++) memcpy(key + i * PAIRS, from + i * PAIR, PAIR);
     if (type == LAC_F32) {
-        for (size_t d = 0; d < D; d++) memcpy(key + d * PAIRS, k + d, sizeof *k);
-        memcpy(value + t * D * sizeof *v, v, D * sizeof *v);
+        memcpy(value + t * D * PAIR, v, D * PAIR);
         return;
     }
     value += t / 2 * D * PAIR + t % 2 * 2;
-    for (size_t from = 0; from < D; from += CHUNK) { /* half the time of pair by pair */
-        char code[2][2 * CHUNK];
-        const size_t n = D - from < CHUNK ? D - from : CHUNK;
-        lac_row_encode(type, k + from, n, code[0]);
-        lac_row_encode(type, v + from, n, code[1]);
-        for (size_t d = 0; d < n; d += 2, key += PAIRS) memcpy(key, code[0] + 2 * d, PAIR);
-        for (size_t d = 0; d < n; d++, value += PAIR) memcpy(value, code[1] + 2 * d, 2);
-    }
+    from = v;
+    for (size_t d = 0; d < D; d++) memcpy(value + d * PAIR, from + 2 * d, 2);
 }
 
 void lac_page_get(lac_type type, const void *at, size_t t, size_t D, float *k, float *v)

@@ -36,8 +36,9 @@ size_t lac_attend_room(size_t N, size_t D);
 
 size_t lac_page_bytes(lac_type type, size_t D); /* of one layer and head */
 
-/* Put k and v [D] at place t (below LAC_PAGE) of a page, at the K of their layer and head; BF16 rounds to nearest even. */
-void lac_page_put(lac_type type, void *at, size_t t, size_t D, const float *k, const float *v);
+/* Put k and v [D], encoded as rows of the type (lac_row_encode, or `prepare` of a table), at place t (below LAC_PAGE) of a
+ * page, at the K of their layer and head; and back as floats. */
+void lac_page_put(lac_type type, void *at, size_t t, size_t D, const void *k, const void *v);
 void lac_page_get(lac_type type, const void *at, size_t t, size_t D, float *k, float *v);
 
 #endif

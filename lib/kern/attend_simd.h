@@ -6,6 +6,9 @@
  *   weights   the largest score so far, e^(score - largest); what was summed before is scaled down to it
  *   sums      [rows, D]         += weight of t (every lane) x V[t] (a lane a dimension)
  *
+ * Where the CPU multiplies pairs of BF16 (VEC_DOT2), keys and values of BF16 are not widened: queries and weights are
+ * rounded to BF16 instead, as the keys and values were, and two dimensions or two entries are one step.
+ *
  * Each number is one chain of fused multiply-adds, over d or over t in rank order, and the sum of the weights is a
  * chain a lane.  A weight of 0 adds nothing, so the tile may go on to where its longest row ends; tiles and padding
  * do not show in the bits.  A row's own entry, if it is beyond those it sees, is scored and added by itself, as if it
@@ -20,6 +23,7 @@
 
 #include <math.h>
 #include <stdbool.h>
+#include <string.h>
 
 enum {
     TILE_ROWS = 4,
@@ -37,7 +41,7 @@ typedef struct {
 
 /* Where a row is: in room, set up by attend(). */
 typedef struct {
-    float *q;     /* [D] divided by sqrt(D) */
+    float *q;     /* [D] divided by sqrt(D); as pairs of BF16 [D / 2] where pairs are multiplied */
     float *max;   /* [1] largest score so far */
     float *total; /* [L] sums of the weights */
 } attend_row;
@@ -53,13 +57,18 @@ INLINE size_t seen(const lac_attend *a, size_t n) { return a->sees[n] + (size_t)
 INLINE size_t keys(const lac_attend *a, size_t n) { return a->sees[n] + (size_t)(a->self[n] >= a->sees[n]); }
 INLINE size_t within(size_t end, size_t begin) { return end < begin ? 0 : end - begin < LAC_SPAN ? end - begin : LAC_SPAN; }
 
+/* Are pairs multiplied as they are? */
+INLINE bool paired(const lac_attend *a) { return VEC_DOT2 && a->type == LAC_BF16; }
+
 INLINE size_t values(const lac_attend *a) { return LAC_PAGE * a->D * (a->type == LAC_F32 ? 4 : 2); } /* bytes from K to V */
 
-/* Pair i of K (two dimensions of L keys) or of V (two entries, L dimensions): n lanes of it. */
+/* Pair i of K (two dimensions of L keys) or of V (two entries, L dimensions): n lanes of it.  Without `odd` it is left
+ * together. */
 INLINE void load_pair(lac_type type, vec *even, vec *odd, const char *p, size_t i, size_t stride, size_t n)
 {
     p += i * stride * (type == LAC_F32 ? 2 : 1);
     *even = n < L ? v_load_part(p, n) : v_load(p);
+    if (!odd) return;
     if (type == LAC_F32) *odd = n < L ? v_load_part(p + stride, n) : v_load(p + stride);
     else *odd = v_bf16_odd(*even), *even = v_bf16_even(*even);
 }
@@ -73,6 +82,29 @@ INLINE void fetch_pair(lac_type type, const char *p, size_t i, size_t stride)
     if (type == LAC_F32) __builtin_prefetch(p + stride);
 }
 
+/* sum += two steps of a chain: x[0] and x[1] by the two of each pair. */
+INLINE void madd(vec *sum, const vec *even, const vec *odd, size_t vecs, const float *x)
+{
+    UNROLL for (size_t c = 0; c < vecs; c++) sum[c] = v_fma(v_set(x[0]), even[c], sum[c]);
+    UNROLL for (size_t c = 0; c < vecs; c++) sum[c] = v_fma(v_set(x[1]), odd[c], sum[c]);
+}
+
+/* The same by pairs as they lie: x is one pair. */
+INLINE void madd_pair(vec *sum, const vec *pair, size_t vecs, const float *x)
+{
+    UNROLL for (size_t c = 0; c < vecs; c++) sum[c] = v_dot2(sum[c], pair[c], v_set(*x));
+}
+
+/* x[0, n) to pairs of BF16, in place. */
+INLINE void to_pairs(float *x, size_t n)
+{
+    char *to = (char *)x;
+    for (size_t i = 0; i < n; i += L) {
+        if (i + L <= n) v_store_bf16(to + 2 * i, v_load(x + i));
+        else v_store_bf16_part(to + 2 * i, v_load_part(x + i, n - i), n - i);
+    }
+}
+
 /* Scores of `rows` rows by the keys in `vecs` vectors from the beginning of a page. */
 INLINE void score_pages(const lac_attend *a, size_t n, size_t rows, size_t vecs, const char *const *page, float *score)
 {
@@ -82,12 +114,11 @@ INLINE void score_pages(const lac_attend *a, size_t n, size_t rows, size_t vecs,
     UNROLL for (size_t i = 0; i < rows * vecs; i++) sum[i] = v_set(0);
     for (size_t d = 0; d < a->D; d += 2) {
         UNROLL for (size_t c = 0; c < vecs; c++)
-            load_pair(a->type, &even[c], &odd[c], page[c / PAGE_VECS] + c % PAGE_VECS * (4 * L), d / 2, 4 * LAC_PAGE, L);
+            load_pair(a->type, &even[c], paired(a) ? NULL : &odd[c], page[c / PAGE_VECS] + c % PAGE_VECS * (4 * L), d / 2, 4 * LAC_PAGE, L);
         if (n == 0) UNROLL for (size_t c = 0; c < vecs; c += PAGE_VECS) fetch_pair(a->type, page[c / PAGE_VECS] + values(a), d / 2, 4 * LAC_PAGE);
         UNROLL for (size_t r = 0; r < rows; r++) {
-            const vec x = v_set(q[r][d]), y = v_set(q[r][d + 1]);
-            UNROLL for (size_t c = 0; c < vecs; c++) sum[r * vecs + c] = v_fma(x, even[c], sum[r * vecs + c]);
-            UNROLL for (size_t c = 0; c < vecs; c++) sum[r * vecs + c] = v_fma(y, odd[c], sum[r * vecs + c]);
+            if (paired(a)) madd_pair(&sum[r * vecs], even, vecs, q[r] + d / 2);
+            else madd(&sum[r * vecs], even, odd, vecs, q[r] + d);
         }
     }
     UNROLL for (size_t i = 0; i < rows * vecs; i++) v_store(score + i / vecs * LAC_SPAN + i % vecs * L, sum[i]);
@@ -102,8 +133,9 @@ INLINE float score_self(const lac_attend *a, size_t n)
     float lane[L];
     vec sum = v_set(0), even, odd;
     for (size_t d = 0; d < a->D; d += 2) {
-        load_pair(a->type, &even, &odd, p, d / 2, 4 * LAC_PAGE, L);
-        sum = v_fma(v_set(q[d + 1]), odd, v_fma(v_set(q[d]), even, sum));
+        load_pair(a->type, &even, paired(a) ? NULL : &odd, p, d / 2, 4 * LAC_PAGE, L);
+        if (paired(a)) madd_pair(&sum, &even, 1, q + d / 2);
+        else madd(&sum, &even, &odd, 1, q + d);
     }
     v_store(lane, sum);
     return lane[t % L];
@@ -142,13 +174,12 @@ INLINE void sum_values(const lac_attend *a, size_t n, size_t rows, size_t d, siz
     for (size_t t = 0; t < pages * LAC_PAGE; t += 2) {
         const char *p = s->page[t / LAC_PAGE] + at;
         UNROLL for (size_t c = 0; c < vecs; c++)
-            load_pair(a->type, &even[c], &odd[c], p + c * (4 * L), t % LAC_PAGE / 2, 4 * a->D, lanes);
+            load_pair(a->type, &even[c], paired(a) ? NULL : &odd[c], p + c * (4 * L), t % LAC_PAGE / 2, 4 * a->D, lanes);
         if (n == 0) UNROLL for (size_t c = 0; c < vecs; c += PAGE_VECS)
             fetch_pair(a->type, s->next[t / LAC_PAGE] + 4 * d + c * (4 * L), t % LAC_PAGE / 2, 4 * a->D);
         UNROLL for (size_t r = 0; r < rows; r++) {
-            const vec x = v_set(weight[r * LAC_SPAN + t]), y = v_set(weight[r * LAC_SPAN + t + 1]);
-            UNROLL for (size_t c = 0; c < vecs; c++) sum[r * vecs + c] = v_fma(x, even[c], sum[r * vecs + c]);
-            UNROLL for (size_t c = 0; c < vecs; c++) sum[r * vecs + c] = v_fma(y, odd[c], sum[r * vecs + c]);
+            if (paired(a)) madd_pair(&sum[r * vecs], even, vecs, weight + r * LAC_SPAN + t / 2);
+            else madd(&sum[r * vecs], even, odd, vecs, weight + r * LAC_SPAN + t);
         }
     }
     UNROLL for (size_t i = 0; i < rows * vecs; i++) {
@@ -158,20 +189,46 @@ INLINE void sum_values(const lac_attend *a, size_t n, size_t rows, size_t d, siz
     }
 }
 
+/* Values of rank t, lanes of it from d on. */
+INLINE vec value_of(const lac_attend *a, size_t t, size_t d, size_t lanes)
+{
+    vec even, odd;
+    load_pair(a->type, &even, &odd, a->page[t / LAC_PAGE] + a->offset + values(a) + 4 * d, t % LAC_PAGE / 2, 4 * a->D, lanes);
+    return t % 2 ? odd : even;
+}
+
 /* out += weight x value of a row's own entry. */
 INLINE void add_self(const lac_attend *a, size_t n, float weight)
 {
-    const size_t t = a->self[n] % LAC_PAGE;
-    const char *p = a->page[a->self[n] / LAC_PAGE] + a->offset + values(a);
     float *out = a->out + n * a->ldo;
     for (size_t d = 0; d < a->D; d += L) {
         const size_t lanes = a->D - d < L ? a->D - d : L;
-        vec even, odd;
-        load_pair(a->type, &even, &odd, p + 4 * d, t / 2, 4 * a->D, lanes);
-        const vec v = t % 2 ? odd : even;
+        const vec v = value_of(a, a->self[n], d, lanes);
         if (lanes < L) v_store_part(out + d, v_fma(v_set(weight), v, v_load_part(out + d, lanes)), lanes);
         else v_store(out + d, v_fma(v_set(weight), v, v_load(out + d)));
     }
+}
+
+/* The same of pairs: the pair that the own entry makes with the rank before it, or with nothing. */
+INLINE void add_self_pair(const lac_attend *a, size_t n, float weight)
+{
+    const bool odd = a->sees[n] % 2;
+    float *out = a->out + n * a->ldo;
+    for (size_t d = 0; d < a->D; d += L) {
+        const size_t lanes = a->D - d < L ? a->D - d : L;
+        const vec own = value_of(a, a->self[n], d, lanes), before = odd ? value_of(a, a->sees[n] - 1, d, lanes) : v_set(0);
+        const vec pair = odd ? v_bf16_pair(before, own) : v_bf16_pair(own, before);
+        if (lanes < L) v_store_part(out + d, v_dot2(v_load_part(out + d, lanes), pair, v_set(weight)), lanes);
+        else v_store(out + d, v_dot2(v_load(out + d), pair, v_set(weight)));
+    }
+}
+
+/* The weight of the own entry, at t of a span, which is then 0; or the pair it is in. */
+INLINE float take_weight(const lac_attend *a, float *weight, size_t t)
+{
+    float *at = weight + (paired(a) ? t / 2 : t), one = *at;
+    *at = 0;
+    return one;
 }
 
 /* `rows` rows from n over one span. */
@@ -180,6 +237,7 @@ INLINE void attend_span(const lac_attend *a, size_t n, size_t rows, const span *
     const size_t vecs = rows == 1 ? 2 * TILE_VECS : TILE_VECS;
     _Alignas(64) float score[TILE_ROWS * LAC_SPAN];
     float factor[TILE_ROWS], own[TILE_ROWS];
+    bool has_own[TILE_ROWS];
     size_t in_pages = 0, in_all = 0;
     for (size_t r = 0; r < rows; r++) {
         const size_t x = within(seen(a, n + r), s->begin), y = within(keys(a, n + r), s->begin);
@@ -196,22 +254,25 @@ INLINE void attend_span(const lac_attend *a, size_t n, size_t rows, const span *
         for (size_t t = end; t < padded; t++) row[t] = -INFINITY;
         if (self) row[end] = score_self(a, n + r);
         factor[r] = weigh(a, n + r, row, padded);
-        own[r] = self ? row[end] : 0;
-        if (self) row[end] = 0;
+        if (paired(a)) to_pairs(row, padded);
+        has_own[r] = self;
+        own[r] = self ? take_weight(a, row, end) : 0;
     }
     size_t d = 0;
     for (; d + TILE_VECS * L <= a->D; d += TILE_VECS * L) sum_values(a, n, rows, d, TILE_VECS, L, s, pages, score, factor);
     for (; d + L <= a->D; d += L) sum_values(a, n, rows, d, 1, L, s, pages, score, factor);
     if (d < a->D) sum_values(a, n, rows, d, 1, a->D - d, s, pages, score, factor);
     for (size_t r = 0; r < rows; r++)
-        if (own[r] > 0) add_self(a, n + r, own[r]);
+        if (has_own[r] && paired(a)) add_self_pair(a, n + r, own[r]);
+        else if (has_own[r]) add_self(a, n + r, own[r]);
 }
 
-static void begin_row(const lac_attend *a, size_t n)
+INLINE void begin_row(const lac_attend *a, size_t n)
 {
     const attend_row row = row_of(a, n);
     const float scale = (float)(1 / sqrt((double)a->D));
     for (size_t d = 0; d < a->D; d++) row.q[d] = a->q[n * a->ldq + d] * scale, a->out[n * a->ldo + d] = 0;
+    if (paired(a)) to_pairs(row.q, a->D);
     *row.max = -INFINITY;
     v_store(row.total, v_set(0));
 }

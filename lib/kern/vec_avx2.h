@@ -10,6 +10,7 @@
 #include <immintrin.h>
 
 #define VEC_LANES 8
+#define VEC_DOT2 0
 #define VEC_NAME "avx2"
 
 typedef __m256 vec;
@@ -49,6 +50,10 @@ static inline vec v_bf16_even(vec pairs) { return _mm256_castsi256_ps(_mm256_sll
 static inline vec v_bf16_odd(vec pairs)
 {
     return _mm256_castsi256_ps(_mm256_and_si256(_mm256_castps_si256(pairs), _mm256_set1_epi32((int)0xFFFF0000)));
+}
+static inline vec v_bf16_pair(vec even, vec odd)
+{
+    return _mm256_castsi256_ps(_mm256_or_si256(_mm256_srli_epi32(_mm256_castps_si256(even), 16), _mm256_castps_si256(odd)));
 }
 static inline vec v_dot2(vec sum, vec w, vec x)
 {

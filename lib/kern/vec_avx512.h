@@ -40,9 +40,15 @@ static inline vec v_bf16_odd(vec pairs)
 {
     return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(pairs), _mm512_set1_epi32((int)0xFFFF0000)));
 }
+static inline vec v_bf16_pair(vec even, vec odd)
+{
+    return _mm512_castsi512_ps(_mm512_or_si512(_mm512_srli_epi32(_mm512_castps_si512(even), 16), _mm512_castps_si512(odd)));
+}
 #ifdef __AVX512BF16__
+#define VEC_DOT2 1
 static inline vec v_dot2(vec sum, vec w, vec x) { return _mm512_dpbf16_ps(sum, (__m512bh)w, (__m512bh)x); }
 #else
+#define VEC_DOT2 0
 static inline vec v_dot2(vec sum, vec w, vec x)
 {
     sum = v_fma(v_bf16_even(w), v_bf16_even(x), sum);

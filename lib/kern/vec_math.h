@@ -12,6 +12,8 @@
  *   v_bf16 v_bf16_part v_half       load BF16, IEEE halves
  *   v_set_i v_load_i v_float        int32: one number in every lane, VEC_LANES of them; to float
  *   v_bf16_even v_bf16_odd          of pairs of BF16 loaded by v_load, the first or the second of each
+ *   v_bf16_pair(even, odd)          of floats that are BF16, such pairs
+ *   VEC_DOT2                        1 where v_dot2 is one instruction
  *   v_dot2(sum, w, x)               lane by lane, w and x such pairs: sum + w0 x0 + w1 x1
  *   v_dot4_begin v_dot4(sum, w, x)  lane by lane, w four bytes, unsigned, each 128 too much, x four signed bytes, none of
  *                                   them -128: + w0 x0 + .. + w3 x3, exactly, from v_dot4_begin(-128 times the sum of all x)

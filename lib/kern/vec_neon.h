@@ -10,6 +10,7 @@
 #include <arm_neon.h>
 
 #define VEC_LANES 4
+#define VEC_DOT2 0
 #define VEC_NAME "neon"
 
 typedef float32x4_t vec;
@@ -54,6 +55,10 @@ static inline vec v_bf16_even(vec pairs) { return vreinterpretq_f32_u32(vshlq_n_
 static inline vec v_bf16_odd(vec pairs)
 {
     return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(pairs), vdupq_n_u32(0xFFFF0000)));
+}
+static inline vec v_bf16_pair(vec even, vec odd)
+{
+    return vreinterpretq_f32_u32(vorrq_u32(vshrq_n_u32(vreinterpretq_u32_f32(even), 16), vreinterpretq_u32_f32(odd)));
 }
 static inline vec v_dot2(vec sum, vec w, vec x)
 {

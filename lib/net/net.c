@@ -198,7 +198,9 @@ static void store(const chunk *c, size_t r, size_t h)
     const lac_hparams *hp = &net->w->hp;
     const lac_kv *kv = c->p->part[net->part[r]].kv;
     size_t e = hp->width, d = hp->head_dim, rank = net->self[r];
-    float *q = net->qkv + r * 3 * e + h * d, *k = q + e, *v = k + e, tmp[1024]; /* head_dim is at most 1024 */
+    enum { LONGEST = 1024 }; /* head_dim */
+    float *q = net->qkv + r * 3 * e + h * d, *k = q + e, *v = k + e, tmp[LONGEST];
+    _Alignas(LAC_ALIGN) char code[2][LONGEST * sizeof(float)];
     float *part[2] = {q, k};
     const float *weight[2] = {layer(c)->q_norm, layer(c)->k_norm};
     for (int t = 0; t < 2; t++) {
@@ -209,7 +211,9 @@ static void store(const chunk *c, size_t r, size_t h)
         rotate(part[t], net->angle + r * d, d / 2);
     }
     char *at = kv->page[rank / LAC_PAGE] + (c->l * hp->heads + h) * lac_page_bytes(kv->store->type, d);
-    lac_page_put(kv->store->type, at, rank % LAC_PAGE, d, k, v);
+    net->kern->prepare(kv->store->type, code[0], k, d);
+    net->kern->prepare(kv->store->type, code[1], v, d);
+    lac_page_put(kv->store->type, at, rank % LAC_PAGE, d, code[0], code[1]);
 }
 
 /* One head: keys and values of all rows, then the attention of those that need an output, run by run of one list. */

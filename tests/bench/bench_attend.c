@@ -23,7 +23,7 @@ static float noise(void)
 
 enum { D = 64, HEADS = 144, MOST_ROWS = 512, RANKS = 2048 + MOST_ROWS, PAGES = RANKS / LAC_PAGE };
 
-static float q[MOST_ROWS * D], out[MOST_ROWS * D], k[D], v[D];
+static float q[MOST_ROWS * D], out[MOST_ROWS * D], k[D], v[D], code[2][D];
 static uint32_t sees[MOST_ROWS], self[MOST_ROWS];
 static char *page[PAGES];
 static float *room;
@@ -52,7 +52,7 @@ static double put(lac_type type)
     for (size_t p = 0; p < PAGES; p++) {
         const double t0 = now();
         for (size_t t = 0; t < LAC_PAGE; t++)
-            for (size_t h = 0; h < HEADS; h++) lac_page_put(type, page[p] + h * bytes, t, D, k, v);
+            for (size_t h = 0; h < HEADS; h++) lac_page_put(type, page[p] + h * bytes, t, D, code[0], code[1]);
         const double s = (now() - t0) / (LAC_PAGE * HEADS);
         if (s < best) best = s;
     }
@@ -94,7 +94,9 @@ int main(void)
             if (!room || !page[p]) return 1;
             for (size_t t = 0; t < LAC_PAGE * HEADS; t++) {
                 for (size_t d = 0; d < D; d++) k[d] = noise(), v[d] = noise();
-                lac_page_put(types[y], page[p] + t / LAC_PAGE * lac_page_bytes(types[y], D), t % LAC_PAGE, D, k, v);
+                lac_row_encode(types[y], k, D, code[0]);
+                lac_row_encode(types[y], v, D, code[1]);
+                lac_page_put(types[y], page[p] + t / LAC_PAGE * lac_page_bytes(types[y], D), t % LAC_PAGE, D, code[0], code[1]);
             }
         }
         printf("put\t%s\t%.0f ns\ntable\ttype\tN\tT\tkeys\theads\tGFLOP/s\tGB/s\ttimes ref\n", lac_type_name(types[y]), 1e9 * put(types[y]));
