@@ -12,6 +12,8 @@
 #include "net/rule.h"
 #include "session/session.h"
 
+#define LIKELY (-0.6931471805599453) /* ln 1/2: an <eom> above it is revealed beside the slots whose turn it is */
+
 /* ---- which slots a step asks for ---- */
 
 static size_t ask_open(const lac_request *q, lac_fill *f)
@@ -224,6 +226,10 @@ static size_t choose(const lacuna_session *s, lac_fill *f, int32_t eom)
     size_t size = q->opt.order == LACUNA_ORDER_ENTROPY ? n : f->plan.size[f->group], left = f->plan.diffused - f->diffused;
     size_t m = lac_plan_choose(f->racer, racers, q->opt.order, size < left ? size : left, q->opt.gamma);
     for (size_t i = 0; i < m; i++) f->chosen[i] = f->racer[i].index;
+    for (size_t i = m; i < racers; i++) { /* where a hole ends is settled as soon as it is more likely than not */
+        const size_t k = f->racer[i].index;
+        if (f->pick[k].token == eom && f->pick[k].logprob > LIKELY) f->chosen[m++] = k;
+    }
     f->group++;
     return m;
 }
