@@ -175,7 +175,7 @@ static void weigh_light(survey *s, float *x, size_t n, float (*exp_sum)(float *,
 {
     float p[CHUNK], w[8] = {0};
     size_t i = 0;
-    for (size_t k = 0; k < n; k++) x[k] = x[k] > s->max - NOWHERE ? x[k] : s->max - NOWHERE;
+    for (size_t k = 0; k < n; k++) x[k] = x[k] < s->max - NOWHERE ? s->max - NOWHERE : x[k]; /* a NaN stays */
     s->sum += exp_sum(p, x, s->max, n);
     for (; i + 8 <= n; i += 8)
         for (int k = 0; k < 8; k++) w[k] += p[i + k] * (x[i + k] - s->max);
@@ -235,6 +235,8 @@ lac_pick lac_pick_token(const float *logits, size_t v, const uint8_t *flags, uin
     lac_pick out = {.token = -1};
     survey s = {.max = -INFINITY, .best = -INFINITY, .second = -INFINITY, .token = -1};
     find(&s, logits, v, flags, deny);
+    for (size_t i = 0; s.token < 0 && i < v; i++) /* nothing is larger than anything: damage, or nothing is allowed */
+        if (isnan(logits[i]) && !(flags[i] & (deny | LAC_TOKEN_NEVER))) s.token = (int32_t)i;
     if (s.token < 0) return out;
     weigh(&s, logits, v, flags, cut);
     const double norm = s.max + log(s.sum);

@@ -191,12 +191,13 @@ static void steps_allocate_nothing(void **state)
     assert_int_equal(lacuna_model_open(&m, path, &(lacuna_model_options){LACUNA_MODEL_INIT, .allocator = hook_allocator(&h)}, &err), 0);
     lacuna_session *s = session_of(m, 2);
     for (int order = LACUNA_ORDER_LEFT; order <= LACUNA_ORDER_ENTROPY; order++)
-        for (int k = 0; k < 4; k++) {
+        for (int k = 0; k < 6; k++) {
             const lacuna_event *ev;
             lacuna_text fill;
             const lacuna_token *ids;
             lacuna_infill_options opt = {LACUNA_INFILL_INIT, .order = (lacuna_order)order, .alpha0 = k & 1 ? 1 : 0.5, .steps = k & 2 ? 7 : 0,
-                                         .temperature = k & 1 ? 0.8 : 0, .top_p = 0.9, .top_k = 50, .min_p = 0.01, .rule = (lacuna_rule)(k & 1)};
+                                         .temperature = k & 1 ? 0.8 : 0, .top_p = 0.9, .top_k = 50, .min_p = 0.01, .rule = (lacuna_rule)(k & 1), .n_candidates = k < 4 ? 0 : 3, .heal = k >= 4,
+                                         .lossless = k == 5 && order == LACUNA_ORDER_LEFT};
             int r = lacuna_infill(s, text, LEN, holes, 2, &opt, &err);
             size_t calls = h.calls, all = mallocs, live = h.live, size = lacuna_session_size(s);
             assert_int_equal(r, 0);
