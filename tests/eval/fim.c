@@ -27,6 +27,8 @@ typedef struct {
     lacuna_model *m;
     lac_pool *pool;
     lac_net net;
+    lac_kv_store store;
+    lac_kv kv;
     atomic_bool cancel;    /* never set */
     lac_arena arena;       /* of one line */
     int32_t tag;           /* kind of text */
@@ -51,7 +53,7 @@ static int context(fim *f, const hole *h, size_t slots, entries *e, lacuna_error
     buf_add(&text, h->suffix.bytes, h->suffix.len);
     lacuna_span span = {h->prompt.len, h->prompt.len};
     lac_canvas c;
-    lac_canvas_want want = {f->m->tok, text.p, text.n, &span, &slots, 1, f->tag, f->m->info.n_context - 1, true};
+    lac_canvas_want want = {f->m->tok, text.p, text.n, &span, &slots, 1, f->tag, f->m->info.n_context - 1, true, false};
     int r = lac_canvas_text(&c, &want, &f->arena, err);
     buf_free(&text);
     if (r) return r;
@@ -60,7 +62,7 @@ static int context(fim *f, const hole *h, size_t slots, entries *e, lacuna_error
     e->pos = lac_arena_array(&f->arena, most, sizeof *e->pos);
     e->sees = lac_arena_array(&f->arena, most, sizeof *e->sees);
     if (!e->token || !e->pos || !e->sees) return lac_nomem(err, "fim");
-    while (c.pos[suffix]) suffix++; /* the canvas has the suffix first, then the tag at position 0, then the prefix */
+    while (c.pos[suffix]) suffix++; /* the canvas has the suffix first, then the tag at position 0, then the prefix in text order */
     e->n = 0;
     e->token[e->n++] = f->tag;
     for (size_t i = 0; i < suffix; i++) e->token[e->n++] = c.token[i];
@@ -78,10 +80,10 @@ typedef struct {
     double logprob;
 } pick;
 
-static int take_best(void *ctx, size_t i, const float *logits, lacuna_error *err)
+static int take_best(void *ctx, size_t part, size_t i, const float *logits, lacuna_error *err)
 {
     pick *p = ctx;
-    (void)i;
+    (void)part, (void)i;
     p->token = -1;
     for (uint32_t v = 0; v < p->m->info.n_vocab; v++)
         if (!(p->m->flags[v] & LAC_TOKEN_NEVER) && (p->token < 0 || logits[v] > logits[p->token])) p->token = (int32_t)v;
@@ -96,10 +98,10 @@ static int fill(fim *f, const hole *h, buf *out, double *logprob, size_t *nfe, l
     int r = context(f, h, f->max_tokens, &e, err);
     size_t from = 0;
     *logprob = 0;
-    lac_net_crop(&f->net, 0);
+    lac_kv_crop(&f->kv, 0);
     for (*nfe = 0; !r && *nfe < f->max_tokens; from = e.n, e.token[e.n++] = p.token) {
-        lac_pass pass = {e.token + from, e.pos + from, e.sees, e.n - from, e.n - from, e.n - from - 1};
-        r = lac_net_forward(&f->net, &pass, take_best, &p, err);
+        lac_part part = {&f->kv, e.token + from, e.pos + from, e.sees, e.n - from, e.n - from, e.n - from - 1};
+        r = lac_net_forward(&f->net, &(lac_pass){&part, 1, NULL}, take_best, &p, err);
         if (r) break;
         ++*nfe;
         *logprob += p.logprob;
@@ -117,9 +119,10 @@ typedef struct {
     double sum;
 } scores;
 
-static int add_score(void *ctx, size_t i, const float *logits, lacuna_error *err)
+static int add_score(void *ctx, size_t part, size_t i, const float *logits, lacuna_error *err)
 {
     scores *s = ctx;
+    (void)part;
     s->sum += lac_loglik_token(logits, s->m->info.n_vocab, s->m->flags, LAC_TOKEN_NEVER, s->next[i - s->first]);
     return isnan(s->sum) ? lac_err(err, LACUNA_E_INTERNAL, 0, "the network gave no number") : 0;
 }
@@ -137,9 +140,9 @@ static int score(fim *f, const hole *h, double *sum, lacuna_error *err)
     if (r) return r;
     memcpy(e.token + e.n, next, (size_t)n * sizeof *next);
     scores s = {f->m, next, e.n - 1, 0};
-    lac_pass pass = {e.token, e.pos, e.sees, e.n + (size_t)n, 0, e.n - 1};
-    lac_net_crop(&f->net, 0);
-    r = lac_net_forward(&f->net, &pass, add_score, &s, err);
+    lac_part part = {&f->kv, e.token, e.pos, e.sees, e.n + (size_t)n, 0, e.n - 1};
+    lac_kv_crop(&f->kv, 0);
+    r = lac_net_forward(&f->net, &(lac_pass){&part, 1, NULL}, add_score, &s, err);
     *sum = s.sum;
     return r;
 }
@@ -192,9 +195,13 @@ static int open_all(fim *f, const char *path, const char *lang, unsigned threads
     if (!f->m->tok || f->m->info.eom < 0) return lac_err(err, LACUNA_E_ARG, 0, "%s has no tokenizer with <eom>", path);
     r = lac_model_tag(f->m, lang, &f->tag, err);
     if (!r) r = lac_pool_open(&f->pool, &f->m->mem, threads, err);
+    if (!r) r = lac_model_pack(f->m, err);
     if (!r) r = lac_net_open(&f->net, &f->m->w, f->m->kern, &f->m->mem, f->pool, &f->cancel, err);
-    if (!r) r = lac_net_reserve(&f->net, f->m->info.n_context, 0, err);
-    return r;
+    if (!r) r = lac_net_reserve(&f->net, 0, err);
+    if (r) return r;
+    lac_kv_store_init(&f->store, &f->m->w.hp, LAC_BF16, &f->m->mem);
+    lac_kv_init(&f->kv, &f->store);
+    return lac_kv_reserve(&f->kv, f->m->info.n_context, err);
 }
 
 int main(int argc, char **argv)
@@ -226,6 +233,8 @@ int main(int argc, char **argv)
     if (got == IO_FAILED) r = (say("standard input: %s", strerror(errno)), -1);
     buf_free(&in.b);
     free(operands.v);
+    lac_kv_free(&f.kv);
+    lac_kv_store_free(&f.store);
     lac_net_free(&f.net);
     lac_pool_free(f.pool);
     lac_arena_free(&f.arena);
