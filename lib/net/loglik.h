@@ -4,9 +4,6 @@
 
 #include "net/net.h"
 
-/* ln softmax(logits)[token] over the tokens v with !(flags[v] & deny), in double; flags NULL: all of them. */
-double lac_loglik_token(const float *logits, size_t v, const uint8_t *flags, uint8_t deny, int32_t token);
-
 /* What lac_loglik needs of the caller, who owns it: room for 2n - 1 entries. */
 typedef struct {
     int32_t *token, *pos;

@@ -2,7 +2,6 @@
 
 #include <math.h>
 #include <stdbool.h>
-#include <string.h>
 
 static bool before(const lac_cand *a, const lac_cand *b)
 {
@@ -91,116 +90,26 @@ size_t lac_pick_cut(lac_cand *c, size_t n, const lac_cut *cut)
     return n;
 }
 
-/* ---- the model's distribution ---- */
+/* ---- the two best that are allowed ---- */
 
-#define CHUNK 256
-#define HEAVY 12.0f /* nats below the maximum from which on a token is summed in float: its share is below 1e-5, the error 1e-7 of that */
-#define NOWHERE 150.0f /* below it exp is 0 in float */
-
-/* Sums over the tokens that may be said at all, and the two best allowed ones. */
 typedef struct {
-    float max;
-    double sum, weighted; /* of p = exp(x - max), and of p (x - max) */
-    float best, second;   /* -inf: there is none */
-    int32_t token;        /* of the best; -1 */
-} survey;
+    float best, second; /* -inf: there is none */
+    int32_t token;      /* of the best; -1 */
+} leaders;
 
-/* The tokens that have one of the flags are -inf from here on. */
-static void drop(float *x, const uint8_t *flags, uint8_t which, size_t n)
+static leaders find(const float *logits, size_t v, const uint8_t *flags, uint8_t deny)
 {
-    const uint64_t all = which * UINT64_C(0x0101010101010101);
-    for (size_t i = 0; i < n; i += 8) {
-        uint64_t f = 0;
-        const size_t m = n - i < 8 ? n - i : 8;
-        memcpy(&f, flags + i, m);
-        if (!(f & all)) continue;
-        for (size_t k = i; k < i + m; k++)
-            if (flags[k] & which) x[k] = -INFINITY;
-    }
-}
-
-static void without(float *out, const float *x, const uint8_t *flags, uint8_t which, size_t n)
-{
-    memcpy(out, x, n * sizeof *x);
-    drop(out, flags, which, n);
-}
-
-/* In eight lanes: one chain of comparisons is four times slower. */
-static float largest(const float *x, size_t n)
-{
-    float m[8], best = -INFINITY;
-    size_t i = 0;
-    for (int k = 0; k < 8; k++) m[k] = -INFINITY;
-    for (; i + 8 <= n; i += 8)
-        for (int k = 0; k < 8; k++) m[k] = x[i + k] > m[k] ? x[i + k] : m[k];
-    for (; i < n; i++) best = x[i] > best ? x[i] : best;
-    for (int k = 0; k < 8; k++) best = m[k] > best ? m[k] : best;
-    return best;
-}
-
-/* The maximum, and the two best allowed tokens. */
-static void find(survey *s, const float *logits, size_t v, const uint8_t *flags, uint8_t deny)
-{
-    float x[CHUNK];
-    for (size_t at = 0; at < v; at += CHUNK) {
-        const size_t n = v - at < CHUNK ? v - at : CHUNK;
-        without(x, logits + at, flags + at, LAC_TOKEN_NEVER, n);
-        float max = largest(x, n);
-        if (max > s->max) s->max = max;
-        if (deny) drop(x, flags + at, deny, n), max = largest(x, n);
-        if (max <= s->second) continue;
+    leaders l = {-INFINITY, -INFINITY, -1};
+    float x[LAC_SOFTMAX_CHUNK];
+    for (size_t at = 0; at < v; at += LAC_SOFTMAX_CHUNK) {
+        const size_t n = v - at < LAC_SOFTMAX_CHUNK ? v - at : LAC_SOFTMAX_CHUNK;
+        if (!(lac_softmax_without(x, logits + at, flags + at, deny, n, -INFINITY) > l.second)) continue;
         for (size_t i = 0; i < n; i++) {
-            if (x[i] > s->best) {
-                s->second = s->best;
-                s->best = x[i];
-                s->token = (int32_t)(at + i);
-            } else if (x[i] > s->second) s->second = x[i];
+            if (x[i] > l.best) l = (leaders){x[i], l.best, (int32_t)(at + i)};
+            else if (x[i] > l.second) l.second = x[i];
         }
     }
-}
-
-/* Sum the heavy tokens of x in double, and put them out of the way of the others. */
-static void weigh_heavy(survey *s, float *x, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (!(x[i] >= s->max - HEAVY)) continue;
-        const double d = (double)x[i] - s->max, p = exp(d);
-        s->sum += p;
-        s->weighted += p * d;
-        x[i] = -INFINITY;
-    }
-}
-
-static void weigh_light(survey *s, float *x, size_t n, float (*exp_sum)(float *, const float *, float, size_t))
-{
-    float p[CHUNK], w[8] = {0};
-    size_t i = 0;
-    for (size_t k = 0; k < n; k++) x[k] = x[k] < s->max - NOWHERE ? s->max - NOWHERE : x[k]; /* a NaN stays */
-    s->sum += exp_sum(p, x, s->max, n);
-    for (; i + 8 <= n; i += 8)
-        for (int k = 0; k < 8; k++) w[k] += p[i + k] * (x[i + k] - s->max);
-    for (; i < n; i++) w[0] += p[i] * (x[i] - s->max);
-    for (int k = 0; k < 8; k++) s->weighted += w[k];
-}
-
-static void weigh(survey *s, const float *logits, size_t v, const uint8_t *flags, const lac_cut *cut)
-{
-    float x[CHUNK];
-    for (size_t at = 0; at < v; at += CHUNK) {
-        const size_t n = v - at < CHUNK ? v - at : CHUNK;
-        without(x, logits + at, flags + at, LAC_TOKEN_NEVER, n);
-        if (!cut->exp_sum) {
-            for (size_t i = 0; i < n; i++) {
-                if (x[i] == -INFINITY) continue;
-                const double d = (double)x[i] - s->max, p = exp(d);
-                s->sum += p;
-                s->weighted += p * d;
-            }
-            continue;
-        }
-        if (largest(x, n) >= s->max - HEAVY) weigh_heavy(s, x, n);
-        weigh_light(s, x, n, cut->exp_sum);
-    }
+    return l;
 }
 
 /* ---- the draw ---- */
@@ -233,18 +142,16 @@ lac_pick lac_pick_token(const float *logits, size_t v, const uint8_t *flags, uin
                         const lac_rng *rng, uint64_t draw, const double *uniform, lac_cand *room)
 {
     lac_pick out = {.token = -1};
-    survey s = {.max = -INFINITY, .best = -INFINITY, .second = -INFINITY, .token = -1};
-    find(&s, logits, v, flags, deny);
-    for (size_t i = 0; s.token < 0 && i < v; i++) /* nothing is larger than anything: damage, or nothing is allowed */
-        if (isnan(logits[i]) && !(flags[i] & (deny | LAC_TOKEN_NEVER))) s.token = (int32_t)i;
-    if (s.token < 0) return out;
-    weigh(&s, logits, v, flags, cut);
-    const double norm = s.max + log(s.sum);
-    out.entropy = log(s.sum) - s.weighted / s.sum;
-    out.best = exp(s.best - norm);
-    out.margin = out.best - exp(s.second - norm);
+    leaders l = find(logits, v, flags, deny | LAC_TOKEN_NEVER);
+    for (size_t i = 0; l.token < 0 && i < v; i++) /* nothing is larger than anything: damage, or nothing is allowed */
+        if (isnan(logits[i]) && !(flags[i] & (deny | LAC_TOKEN_NEVER))) l.token = (int32_t)i;
+    if (l.token < 0) return out;
+    const lac_softmax p = lac_softmax_of(logits, v, flags, LAC_TOKEN_NEVER, cut->exp_sum);
+    out.entropy = p.entropy;
+    out.best = exp(l.best - p.norm);
+    out.margin = out.best - exp(l.second - p.norm);
     if (cut->temperature <= 0) {
-        out.token = s.token;
+        out.token = l.token;
         out.prob = 1;
     } else {
         size_t n = 0;
@@ -252,6 +159,6 @@ lac_pick lac_pick_token(const float *logits, size_t v, const uint8_t *flags, uin
             if (!(flags[i] & (deny | LAC_TOKEN_NEVER))) room[n++] = (lac_cand){logits[i] / cut->temperature, (int32_t)i};
         race(&out, room, lac_pick_cut(room, n, cut), v, rng, draw, uniform);
     }
-    if (out.token >= 0) out.logprob = logits[out.token] - norm;
+    if (out.token >= 0) out.logprob = logits[out.token] - p.norm;
     return out;
 }

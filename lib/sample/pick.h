@@ -3,9 +3,8 @@
  *   logits -> the model's distribution p (tokens it never says excluded)      -> logprob, entropy
  *          -> denied tokens removed -> / temperature -> top-k -> top-p -> min-p -> q -> Gumbel argmax -> token
  *
- * All in double: float32 Gumbel noise truncates the tail, which lowers the temperature unnoticed (Zheng et
- * al., arXiv 2409.02908); but the many tokens that together hardly weigh anything go into the normaliser through
- * the vector exp, 256 at a time.  Ties go to the lower id, so that nothing depends on the sorting. */
+ * All in double, but for the normaliser of the first step (net/softmax.h): float32 Gumbel noise truncates the tail,
+ * which lowers the temperature unnoticed (Zheng et al., arXiv 2409.02908).  Ties go to the lower id, so that nothing depends on the sorting. */
 #ifndef LAC_SAMPLE_PICK_H
 #define LAC_SAMPLE_PICK_H
 
@@ -13,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/rng.h"
+#include "net/softmax.h"
 
 /* Properties of a token; a slot denies some of them. */
 enum {
@@ -26,7 +26,7 @@ typedef struct {
     uint32_t top_k;     /* 0: all */
     double top_p;       /* 0 or >= 1: all */
     double min_p;       /* 0: all */
-    float (*exp_sum)(float *y, const float *x, float max, size_t n); /* kern.h: for tokens that hardly count; NULL: exp in double */
+    lac_exp_sum *exp_sum; /* of a kernel table, for the model's distribution; NULL: exp in double */
 } lac_cut;
 
 typedef struct { /* a token that is still in the race */

@@ -21,7 +21,7 @@ static int bad(lacuna_error *err, const char *what, double value)
 }
 
 /* Check the settings and fill in the defaults. */
-static int settle(lac_request *q, float (*exp_sum)(float *, const float *, float, size_t), lacuna_error *err)
+static int settle(lac_request *q, lac_exp_sum *exp_sum, lacuna_error *err)
 {
     lacuna_infill_options *o = &q->opt;
     if (!(o->alpha0 >= 0 && o->alpha0 <= 1)) return bad(err, "alpha0 must be in [0, 1]; it", o->alpha0);

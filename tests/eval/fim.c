@@ -87,7 +87,7 @@ static int take_best(void *ctx, size_t part, size_t i, const float *logits, lacu
     p->token = -1;
     for (uint32_t v = 0; v < p->m->info.n_vocab; v++)
         if (!(p->m->flags[v] & LAC_TOKEN_NEVER) && (p->token < 0 || logits[v] > logits[p->token])) p->token = (int32_t)v;
-    p->logprob = lac_loglik_token(logits, p->m->info.n_vocab, p->m->flags, LAC_TOKEN_NEVER, p->token);
+    p->logprob = logits[p->token] - lac_softmax_of(logits, p->m->info.n_vocab, p->m->flags, LAC_TOKEN_NEVER, NULL).norm;
     return isnan(p->logprob) ? lac_err(err, LACUNA_E_INTERNAL, 0, "the network gave no number") : 0;
 }
 
@@ -123,7 +123,7 @@ static int add_score(void *ctx, size_t part, size_t i, const float *logits, lacu
 {
     scores *s = ctx;
     (void)part;
-    s->sum += lac_loglik_token(logits, s->m->info.n_vocab, s->m->flags, LAC_TOKEN_NEVER, s->next[i - s->first]);
+    s->sum += logits[s->next[i - s->first]] - lac_softmax_of(logits, s->m->info.n_vocab, s->m->flags, LAC_TOKEN_NEVER, NULL).norm;
     return isnan(s->sum) ? lac_err(err, LACUNA_E_INTERNAL, 0, "the network gave no number") : 0;
 }
 
