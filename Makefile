@@ -99,7 +99,7 @@ $(B)/%.o: %.cc
 	$(Q)$(CXX) $(ALL_CXX) -MMD -MP -c -o $@ $<
 # The only files compiled for more than the baseline CPU.
 $(B)/lib/kern/%_avx2.o:   ISA := -mavx2 -mfma -mf16c
-$(B)/lib/kern/%_avxvnni.o: ISA := -mavx2 -mfma -mf16c -mavxvnni
+$(B)/lib/kern/%_avx2vnni.o: ISA := -mavx2 -mfma -mf16c -mavxvnni
 $(B)/lib/kern/%_avx512.o: ISA := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma -mf16c
 $(B)/lib/kern/%_avx512bf16.o: ISA := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512bf16 -mfma -mf16c
 $(B)/lib/kern/kern_avx512vnni.o: ISA := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mfma -mf16c

@@ -28,12 +28,12 @@ static bool leaf_7_1(unsigned bit)
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) && a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << bit);
 }
 
-static bool has_avxvnni(void) { return has_avx2() && leaf_7_1(4); }
+static bool has_avx2vnni(void) { return has_avx2() && leaf_7_1(4); }
 static bool has_avx512vnni(void) { return has_avx512() && __builtin_cpu_supports("avx512vnni"); }
 static bool has_avx512bf16(void) { return has_avx512vnni() && leaf_7_1(5); }
 #else
 static bool has_avx2(void) { return false; }
-static bool has_avxvnni(void) { return false; }
+static bool has_avx2vnni(void) { return false; }
 static bool has_avx512(void) { return false; }
 static bool has_avx512vnni(void) { return false; }
 static bool has_avx512bf16(void) { return false; }
@@ -45,7 +45,7 @@ const lac_kern *lac_kern_pick(const char *name)
         has_avx512bf16() ? lac_kern_avx512bf16 : NULL,
         has_avx512vnni() ? lac_kern_avx512vnni : NULL,
         has_avx512() ? lac_kern_avx512 : NULL,
-        has_avxvnni() ? lac_kern_avxvnni : NULL,
+        has_avx2vnni() ? lac_kern_avx2vnni : NULL,
         has_avx2() ? lac_kern_avx2 : NULL,
         lac_kern_neon, /* every aarch64 has it */
         lac_kern_ref,

@@ -13,7 +13,7 @@
  * - Outputs do not overlap inputs, but an entry that maps x[i] to y[i] may run in place (y == x).
  * - Different tables may differ in the last bits; tests/kern holds each against kern_ref in double.
  *
- * kern_ref.c is written to be read; it sums in double.  kern_avx2.c, kern_avxvnni.c, kern_avx512.c,
+ * kern_ref.c is written to be read; it sums in double.  kern_avx2.c, kern_avx2vnni.c, kern_avx512.c,
  * kern_avx512vnni.c, kern_avx512bf16.c and kern_neon.c are compiled for more than the baseline, take what a vector is on their CPU from vec_*.h, and the
  * loops from kern_simd.h (rows), product_simd.h (products) and attend_simd.h. */
 #ifndef LAC_KERN_KERN_H
@@ -49,7 +49,7 @@ void lac_row_decode(lac_type type, const void *row, size_t k, float *out);
 typedef struct lac_attend lac_attend;
 
 typedef struct {
-    const char *name; /* "ref", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16", "neon" */
+    const char *name; /* "ref", "avx2", "avx2vnni", "avx512", "avx512vnni", "avx512bf16", "neon" */
 
     /* A row of activations as the product by weights of this type reads them: [K] -> lac_prepared_bytes (pack.h).  The
      * same bytes on every table. */
@@ -83,7 +83,7 @@ typedef struct {
 } lac_kern;
 
 /* The tables; NULL where the compiler does not aim at that CPU family.  Use lac_kern_pick. */
-extern const lac_kern *const lac_kern_ref, *const lac_kern_avx2, *const lac_kern_avxvnni, *const lac_kern_avx512;
+extern const lac_kern *const lac_kern_ref, *const lac_kern_avx2, *const lac_kern_avx2vnni, *const lac_kern_avx512;
 extern const lac_kern *const lac_kern_avx512vnni, *const lac_kern_avx512bf16, *const lac_kern_neon;
 
 /* The table called `name`, or the best this CPU has for NULL; NULL when the name is unknown or the CPU

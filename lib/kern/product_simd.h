@@ -31,7 +31,7 @@
 enum {
     VECS = LAC_PANEL / L, /* vectors of a column of a panel */
     LINE = 64,            /* bytes of a column of a panel */
-    TALLEST = 6,          /* entries of a tile */
+    TALLEST = 8,          /* entries of a tile */
     /* Panels of a tile of a large product.  With 16 lanes: 24 sums, or 12 and as many whole numbers for Q8_0, of 32
      * registers; with fewer, what 16 registers hold. */
     WIDE = L == 16 ? 4 : 1,
@@ -188,7 +188,7 @@ INLINE void tile(lac_type type, size_t tall, size_t wide, const product *p)
 
 /* Tiles of one width, by entries; 0 has none. */
 typedef struct {
-    size_t wide; /* panels */
+    size_t wide, tallest; /* panels, entries */
     void (*of[TALLEST + 1])(const product *p);
 } tiles;
 
@@ -202,19 +202,24 @@ typedef struct {
 #define TILES(name, type, many)                                                                    \
     TILES_LOW(name##_one, type, 1) TILES_HIGH(name##_one, type, 1) TILES_HIGH(name##_many, type, many) \
     static const tiles name[2] = {                                                                 \
-        {1, {NULL, name##_one1, name##_one2, name##_one3, name##_one4, name##_one5, name##_one6}}, \
-        {many, {NULL, NULL, NULL, name##_many3, name##_many4, name##_many5, name##_many6}},        \
+        {1, 6, {NULL, name##_one1, name##_one2, name##_one3, name##_one4, name##_one5, name##_one6}}, \
+        {many, 6, {NULL, NULL, NULL, name##_many3, name##_many4, name##_many5, name##_many6}},        \
     };
 
 TILES(f32, LAC_F32, WIDE)
 TILES(bf16, LAC_BF16, WIDE)
-TILES(q8, LAC_Q8_0, WIDE_Q8)
+TILES_LOW(q8_one, LAC_Q8_0, 1) TILES_HIGH(q8_one, LAC_Q8_0, 1) TILES_HIGH(q8_many, LAC_Q8_0, WIDE_Q8)
+TILE(q8_many, LAC_Q8_0, 7, WIDE_Q8) TILE(q8_many, LAC_Q8_0, 8, WIDE_Q8)
+static const tiles q8[2] = {
+    {1, 6, {NULL, q8_one1, q8_one2, q8_one3, q8_one4, q8_one5, q8_one6}},
+    {WIDE_Q8, 8, {NULL, NULL, NULL, q8_many3, q8_many4, q8_many5, q8_many6, q8_many7, q8_many8}},
+};
 
-/* N entries in tiles as even as can be: 7 are 4 and 3, for 6 and 1 would wait for each other.  `last`: no panels follow. */
-static void entries(const tiles *t, product p, size_t N, bool last)
+/* N entries in tiles as even as can be: 7 are 4 and 3, for 6 and 1 would wait for each other. */
+static void entries(const tiles *t, product p, size_t N)
 {
-    const size_t blocks = (p.vectors + BLOCK - 1) / BLOCK, count = (N + TALLEST - 1) / TALLEST;
-    p.lines = blocks && !(last && count > 1) ? (p.panel / LINE + count * blocks - 1) / (count * blocks) : 0;
+    const size_t blocks = (p.vectors + BLOCK - 1) / BLOCK, count = (N + t->tallest - 1) / t->tallest;
+    p.lines = blocks ? (p.panel / LINE + count * blocks - 1) / (count * blocks) : 0;
     p.ahead = count > 1 ? p.panel : AHEAD;
     for (size_t left = count; left; left--) {
         const size_t tall = (N + left - 1) / left;
@@ -232,10 +237,10 @@ static void matmul(lac_type type, float *y, size_t ldy, const void *x, size_t N,
     product p = {.x = x, .w = w, .y = y, .ldy = ldy, .row = lac_prepared_bytes(type, K), .panel = lac_panel_bytes(type, K)};
     p.vectors = type == LAC_F32 ? K : type == LAC_BF16 ? (K + 1) / 2 : K / 4;
     for (size_t left = R / LAC_PANEL + (R % LAC_PANEL != 0); left;) { /* panels */
-        const tiles *t = all + (N > TALLEST && left >= all[1].wide);
+        const tiles *t = all + (N > all[0].tallest && left >= all[1].wide);
         left -= t->wide;
         p.columns = R < LAC_PANEL * t->wide ? R : LAC_PANEL * t->wide;
-        entries(t, p, N, left == 0);
+        entries(t, p, N);
         R -= p.columns;
         p.w += t->wide * p.panel;
         p.y += p.columns;

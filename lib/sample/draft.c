@@ -4,7 +4,7 @@
 #define MEMORY 0.9 /* what an older trial is worth, at each new one of its kind */
 
 /* Shares that were right on held-out code (tests/eval/lossless.c). */
-static const double usual[LAC_DRAFT_KINDS] = {0.15, 0.30, 0.45, 0.65, 0.15, 0.35, 0.60, 0.85};
+static const double usual[LAC_DRAFT_KINDS] = {0.15, 0.30, 0.45, 0.45, 0.65, 0.65, 0.65, 0.65, 0.15, 0.15, 0.35, 0.35, 0.35, 0.60, 0.60, 0.85};
 
 /* Tokens before i and before at that are the same, up to LAC_DRAFT_MATCH. */
 static size_t match(const int32_t *line, size_t i, size_t at)
@@ -28,12 +28,13 @@ lac_draft lac_draft_repeat(const int32_t *line, size_t n, size_t at)
         if (m > best) best = m, from = i;
     }
     if (!best) return (lac_draft){-1, 0};
-    return (lac_draft){line[from], best < 3 ? (int)best - 1 : best < 5 ? 2 : 3};
+    return (lac_draft){line[from], (int)best - 1};
 }
 
 lac_draft lac_draft_guess(int32_t token, double prob)
 {
-    return (lac_draft){token, prob < 0.3 ? 4 : prob < 0.6 ? 5 : prob < 0.9 ? 6 : 7};
+    const int share = (int)(prob * LAC_DRAFT_SHARES);
+    return (lac_draft){token, LAC_DRAFT_MATCH + (share < LAC_DRAFT_SHARES ? share : LAC_DRAFT_SHARES - 1)};
 }
 
 void lac_draft_begin(lac_draft_record *r)

@@ -11,7 +11,8 @@
 #include <stdint.h>
 
 #define LAC_DRAFT_MATCH 8 /* tokens compared at most */
-#define LAC_DRAFT_KINDS 8 /* repeats of 1, 2, 3 to 4, 5 and more tokens; guesses by their probability */
+#define LAC_DRAFT_SHARES 8 /* classes of guesses by their probability */
+#define LAC_DRAFT_KINDS (LAC_DRAFT_MATCH + LAC_DRAFT_SHARES) /* repeats by the tokens that match, then guesses */
 
 typedef struct {
     int32_t token; /* -1: none */

@@ -122,7 +122,7 @@ static void bench(const lac_kern *kern, const work *p)
 int main(void)
 {
     static const lac_type types[] = {LAC_Q8_0, LAC_BF16, LAC_F32};
-    static const char *const names[] = {"neon", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16"};
+    static const char *const names[] = {"neon", "avx2", "avx2vnni", "avx512", "avx512vnni", "avx512bf16"};
     printf("table\ttype\tweights in\tN\tGop/s\tGB/s of weights\ttimes ref\tof peak\n");
     for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
         work p;

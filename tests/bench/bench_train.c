@@ -103,7 +103,7 @@ static int bench(const lacuna_corpus *c, size_t net, const char *config, const c
 static int add_texts(lacuna_corpus *c, lacuna_error *err)
 {
     static const char *const files[] = {"README.md",           "doc/ARCHITECTURE.md",  "lib/include/lacuna.h",
-                                        "lib/net/net.c",       "lib/session/infill.c", "lib/canvas/canvas.c",
+                                        "lib/net/net.c",       "lib/session/step.c", "lib/canvas/canvas.c",
                                         "lib/kern/kern_ref.c", "lib/model/import.c",   "frontends/lacuna/serve.c"};
     static char text[1 << 18];
     int r = 0;

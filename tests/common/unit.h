@@ -16,7 +16,7 @@
     } while (0)
 
 /* Every kernel table by name, the reference first; lac_kern_pick gives NULL for those this CPU cannot run. */
-#define KERN_TABLES "ref", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16", "neon"
+#define KERN_TABLES "ref", "avx2", "avx2vnni", "avx512", "avx512vnni", "avx512bf16", "neon"
 enum { KERNS = 7 };
 
 #endif

@@ -23,7 +23,7 @@
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 enum { PAGES = 26, RANKS = PAGES * LAC_PAGE, ROWS = 19, LONGEST = 128, GAP = 3 };
 
-static const char *const table_names[] = {"ref", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16", "neon"};
+static const char *const table_names[] = {"ref", "avx2", "avx2vnni", "avx512", "avx512vnni", "avx512bf16", "neon"};
 #define EACH_TABLE(kern)                                                                             \
     for (size_t each_ = 0; each_ < COUNT(table_names); each_++)                                      \
         for (const lac_kern *kern = lac_kern_pick(table_names[each_]); kern; kern = NULL)

@@ -591,7 +591,7 @@ static void test_pick(void **state)
     assert_null(lac_grad_pick("no such table"));
     assert_null(lac_grad_pick(""));
     assert_ptr_equal(lac_grad_pick("ref"), lac_grad_ref);
-    assert_string_equal(lac_grad_pick(NULL)->name, lac_kern_pick(NULL)->name);
+    assert_non_null(strstr(lac_kern_pick(NULL)->name, lac_grad_pick(NULL)->name)); /* "avx512" serves "avx512bf16" */
     for (size_t i = 0; i < COUNT(table_names); i++) {
         const lac_grad *grad = lac_grad_pick(table_names[i]);
         assert_int_equal(grad != NULL, lac_kern_pick(table_names[i]) != NULL);

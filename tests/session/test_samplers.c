@@ -130,7 +130,7 @@ static void likelihoods_sum_to_one(void **state)
         double total = 0;
         score_all(plan[k], &t);
         for (size_t i = 0; i < TEXTS; i++) total += exp(t.rank[i][0] + t.rank[i][1] + t.rank[i][2] + t.rank[i][3]);
-        CHECK(fabs(total - 1) < 1e-9, "%.15g", total);
+        CHECK(fabs(total - 1) < 1e-6, "%.15g", total); /* e^x in float: net/softmax.h */
     }
 }
 
@@ -318,11 +318,11 @@ static size_t follow(lacuna_order order, lacuna_order other, double temperature,
             const lacuna_reveal *r = &ev->reveals[i];
             out[r->slot] = true;
             spent += k.entropy[r->slot];
-            assert_true(fabs(r->entropy - k.entropy[r->slot]) < 1e-9);
+            assert_true(fabs(r->entropy - k.entropy[r->slot]) < 1e-6);
             if (temperature == 0) assert_int_equal(r->token, k.top[r->slot]);
-            if (i) assert_true(key_of(&k, order, ev->reveals[i - 1].slot) >= key_of(&k, order, r->slot) - 1e-12);
+            if (i) assert_true(key_of(&k, order, ev->reveals[i - 1].slot) >= key_of(&k, order, r->slot) - 1e-6);
         }
-        if (order == LACUNA_ORDER_ENTROPY && ev->n > 1) CHECK(spent <= 1.5 + 1e-9, "%zu slots for %g nats", ev->n, spent);
+        if (order == LACUNA_ORDER_ENTROPY && ev->n > 1) CHECK(spent <= 1.5 + 1e-6, "%zu slots for %g nats", ev->n, spent);
         for (size_t i = 0; i < LONG; i++)
             for (size_t j = 0; k.asked[i] && !out[i] && j < ev->n; j++) {
                 size_t slot = ev->reveals[j].slot;

@@ -66,7 +66,7 @@ static void an_epoch_has_each_window_once(void **state)
 static void windows_cover_every_token(void **state)
 {
     (void)state;
-    enum { N = 32, DOC = 2 }; /* lib/session/infill.c */
+    enum { N = 32, DOC = 2 }; /* lib/session/step.c */
     lac_corpus *c;
     lacuna_error err;
     CHECK(lac_corpus_open(&c, all.tok, &all.mem, &err) == 0, "%s", err.msg);

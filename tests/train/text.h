@@ -14,7 +14,7 @@ typedef struct {
 } text_file;
 
 static const text_file text_files[] = {
-    {"lib/net/net.c", "<c>"},     {"lib/text/tok.c", "<c>"},           {"lib/session/infill.c", "<c>"},        {"lib/canvas/canvas.c", "<c>"},
+    {"lib/net/net.c", "<c>"},     {"lib/text/tok.c", "<c>"},           {"lib/session/step.c", "<c>"},        {"lib/canvas/canvas.c", "<c>"},
     {"lib/base/utf8.c", "<c>"},   {"tests/frontends/serve.py", "<py>"}, {"tests/frontends/golden_cli.py", "<py>"}, {"README.md", "<prose>"},
     {"doc/ARCHITECTURE.md", "<prose>"},
 };

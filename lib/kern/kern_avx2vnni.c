@@ -5,10 +5,10 @@
 
 #if defined(VEC_LANES) && defined(__AVXVNNI__)
 #undef VEC_NAME
-#define VEC_NAME "avxvnni"
+#define VEC_NAME "avx2vnni"
 #include "kern/kern_simd.h"
 
-const lac_kern *const lac_kern_avxvnni = &table;
+const lac_kern *const lac_kern_avx2vnni = &table;
 #else
-const lac_kern *const lac_kern_avxvnni = NULL;
+const lac_kern *const lac_kern_avx2vnni = NULL;
 #endif
