@@ -100,11 +100,30 @@ static int measure_machine(bench *b)
     return 0;
 }
 
+/* What a session holds that works on one text of 2048 entries; the session is new. */
+static int measure_memory(bench *b)
+{
+    enum { ENTRIES = 2048 };
+    lacuna_token ids[ENTRIES];
+    lacuna_infill_options opt = {.size = LACUNA_INFILL_INIT};
+    const lacuna_event *ev;
+    bench_ids(b, 1, ids, ENTRIES);
+    ids[ENTRIES - 1] = -1;
+    int r = lacuna_infill_ids(b->session, ids, ENTRIES, &opt, &b->err);
+    if (r >= 0) r = lacuna_step(b->session, &ev, &b->err);
+    if (r < 0) return r;
+    size_t held = lacuna_session_size(b->session);
+    bench_show("\na session with 2048 entries holds %.1f MiB\n", (double)held / (1 << 20));
+    json_add_uint(&b->json, "session_bytes_2048", held);
+    return 0;
+}
+
 /* All parts with this number of threads; long texts only with the last. */
 static int run_threads(bench *b, const bench_options *o, int last)
 {
     int r = open_session(b, o, SHORT_CONTEXT);
     if (!r) r = measure_machine(b);
+    if (!r) r = measure_memory(b);
     if (!r) r = bench_pass(b);
     if (!r) r = bench_prefill(b);
     if (!r) r = bench_fill(b);
