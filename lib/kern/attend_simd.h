@@ -100,7 +100,7 @@ INLINE void to_pairs(float *x, size_t n)
 {
     char *to = (char *)x;
     for (size_t i = 0; i < n; i += L) {
-        if (i + L <= n) v_store_bf16(to + 2 * i, v_load(x + i));
+        if (i + L <= n) v_store_dot2(to + 2 * i, v_load(x + i));
         else v_store_bf16_part(to + 2 * i, v_load_part(x + i, n - i), n - i);
     }
 }
@@ -124,40 +124,79 @@ INLINE void score_pages(const lac_attend *a, size_t n, size_t rows, size_t vecs,
     UNROLL for (size_t i = 0; i < rows * vecs; i++) v_store(score + i / vecs * LAC_SPAN + i % vecs * L, sum[i]);
 }
 
-/* The score of a row's own entry. */
-INLINE float score_self(const lac_attend *a, size_t n)
+/* The scores of rows' own entries, side by side: each is one long chain. */
+INLINE void score_selves(const lac_attend *a, size_t n, size_t rows, float *own)
 {
-    const size_t t = a->self[n] % LAC_PAGE;
-    const char *p = a->page[a->self[n] / LAC_PAGE] + a->offset + t / L * (4 * L);
-    const float *q = row_of(a, n).q;
-    float lane[L];
-    vec sum = v_set(0), even, odd;
-    for (size_t d = 0; d < a->D; d += 2) {
-        load_pair(a->type, &even, paired(a) ? NULL : &odd, p, d / 2, 4 * LAC_PAGE, L);
-        if (paired(a)) madd_pair(&sum, &even, 1, q + d / 2);
-        else madd(&sum, &even, &odd, 1, q + d);
+    const char *p[TILE_ROWS];
+    const float *q[TILE_ROWS];
+    vec sum[TILE_ROWS], even, odd;
+    UNROLL for (size_t r = 0; r < rows; r++) {
+        p[r] = a->page[a->self[n + r] / LAC_PAGE] + a->offset + a->self[n + r] % LAC_PAGE / L * (4 * L);
+        q[r] = row_of(a, n + r).q;
+        sum[r] = v_set(0);
     }
-    v_store(lane, sum);
-    return lane[t % L];
+    for (size_t d = 0; d < a->D; d += 2)
+        UNROLL for (size_t r = 0; r < rows; r++) {
+            load_pair(a->type, &even, paired(a) ? NULL : &odd, p[r], d / 2, 4 * LAC_PAGE, L);
+            if (paired(a)) madd_pair(&sum[r], &even, 1, q[r] + d / 2);
+            else madd(&sum[r], &even, &odd, 1, q[r] + d);
+        }
+    UNROLL for (size_t r = 0; r < rows; r++) {
+        float lane[L];
+        v_store(lane, sum[r]);
+        own[r] = lane[a->self[n + r] % L];
+    }
 }
 
-/* `len` scores of row n, a multiple of LAC_PAGE, to weights; returns the factor of what was summed before. */
-INLINE float weigh(const lac_attend *a, size_t n, float *score, size_t len)
+/* row[end, len) = -inf */
+INLINE void pad(float *row, size_t end, size_t len)
+{
+    const size_t kept = end % L;
+    size_t t = end - kept;
+    if (kept) {
+        const vec v = v_load_part(row + t, kept);
+        v_store(row + t, v_set(-INFINITY));
+        v_store_part(row + t, v, kept);
+        t += L;
+    }
+    for (; t < len; t += L) v_store(row + t, v_set(-INFINITY));
+}
+
+/* The largest of `len` scores, a multiple of LAC_PAGE, and of those before. */
+INLINE float largest(float max, const float *score, size_t len)
+{
+    vec most = v_set(max);
+    for (size_t i = 0; i < len; i += L) most = v_max(most, v_load(score + i));
+    return v_max_lanes(most);
+}
+
+/* `len` scores of row n to weights; what was summed before is `factor` times as much. */
+INLINE void weigh(const lac_attend *a, size_t n, float *score, size_t len, float factor)
 {
     const attend_row row = row_of(a, n);
-    vec most = v_set(*row.max);
-    for (size_t i = 0; i < len; i += L) most = v_max(most, v_load(score + i));
-    const float max = v_max_lanes(most);
-    const vec factor = v_exp(v_set(*row.max - max));
-    vec sum = factor * v_load(row.total);
+    const vec max = v_set(*row.max);
+    vec sum = v_set(factor) * v_load(row.total);
     for (size_t i = 0; i < len; i += L) {
-        const vec e = v_exp(v_load(score + i) - v_set(max));
-        v_store(score + i, e);
+        const vec e = v_exp(v_load(score + i) - max);
+        if (paired(a)) v_store_dot2((char *)score + 2 * i, e);
+        else v_store(score + i, e);
         sum = sum + e;
     }
-    *row.max = max;
     v_store(row.total, sum);
-    return factor[0];
+}
+
+/* Scores of a span to weights, of `rows` rows: [rows, LAC_SPAN], `len` of each.  One e^x gives the
+ * factors of all: [L]. */
+INLINE void weigh_rows(const lac_attend *a, size_t n, size_t rows, float *score, size_t len, float *factor)
+{
+    UNROLL for (size_t r = 0; r < rows; r++) {
+        float *max = row_of(a, n + r).max;
+        const float now = largest(*max, score + r * LAC_SPAN, len);
+        factor[r] = *max - now;
+        *max = now;
+    }
+    v_store(factor, v_exp(v_load(factor)));
+    for (size_t r = 0; r < rows; r++) weigh(a, n + r, score + r * LAC_SPAN, len, factor[r]);
 }
 
 /* out[d, d + vecs L) of `rows` rows = factor x out + weights x values of `pages` pages; of one vector, `lanes` lanes. */
@@ -236,28 +275,28 @@ INLINE void attend_span(const lac_attend *a, size_t n, size_t rows, const span *
 {
     const size_t vecs = rows == 1 ? 2 * TILE_VECS : TILE_VECS;
     _Alignas(64) float score[TILE_ROWS * LAC_SPAN];
-    float factor[TILE_ROWS], own[TILE_ROWS];
-    bool has_own[TILE_ROWS];
-    size_t in_pages = 0, in_all = 0;
+    float factor[L] = {0}, own[TILE_ROWS] = {0};
+    bool has_own[TILE_ROWS], any_own = false;
+    size_t end[TILE_ROWS], in_pages = 0, in_all = 0;
     for (size_t r = 0; r < rows; r++) {
         const size_t x = within(seen(a, n + r), s->begin), y = within(keys(a, n + r), s->begin);
         if (x > in_pages) in_pages = x;
         if (y > in_all) in_all = y;
+        end[r] = x;
+        has_own[r] = y > x;
+        any_own |= y > x;
     }
     if (!in_all) return;
     const size_t pages = (in_pages + LAC_PAGE - 1) / LAC_PAGE, padded = (in_all + LAC_PAGE - 1) / LAC_PAGE * LAC_PAGE;
     for (size_t i = 0; i < pages; i += vecs / PAGE_VECS) score_pages(a, n, rows, vecs, s->page + i, score + i * LAC_PAGE);
+    if (any_own) score_selves(a, n, rows, own);
     for (size_t r = 0; r < rows; r++) {
-        float *row = score + r * LAC_SPAN;
-        const size_t end = within(seen(a, n + r), s->begin);
-        const bool self = within(keys(a, n + r), s->begin) > end;
-        for (size_t t = end; t < padded; t++) row[t] = -INFINITY;
-        if (self) row[end] = score_self(a, n + r);
-        factor[r] = weigh(a, n + r, row, padded);
-        if (paired(a)) to_pairs(row, padded);
-        has_own[r] = self;
-        own[r] = self ? take_weight(a, row, end) : 0;
+        pad(score + r * LAC_SPAN, end[r], padded);
+        if (has_own[r]) score[r * LAC_SPAN + end[r]] = own[r];
     }
+    weigh_rows(a, n, rows, score, padded, factor);
+    for (size_t r = 0; r < rows; r++)
+        if (has_own[r]) own[r] = take_weight(a, score + r * LAC_SPAN, end[r]);
     size_t d = 0;
     for (; d + TILE_VECS * L <= a->D; d += TILE_VECS * L) sum_values(a, n, rows, d, TILE_VECS, L, s, pages, score, factor);
     for (; d + L <= a->D; d += L) sum_values(a, n, rows, d, 1, L, s, pages, score, factor);
@@ -270,8 +309,15 @@ INLINE void attend_span(const lac_attend *a, size_t n, size_t rows, const span *
 INLINE void begin_row(const lac_attend *a, size_t n)
 {
     const attend_row row = row_of(a, n);
-    const float scale = (float)(1 / sqrt((double)a->D));
-    for (size_t d = 0; d < a->D; d++) row.q[d] = a->q[n * a->ldq + d] * scale, a->out[n * a->ldo + d] = 0;
+    const vec scale = v_set((float)(1 / sqrt((double)a->D)));
+    const float *q = a->q + n * a->ldq;
+    float *out = a->out + n * a->ldo;
+    size_t d = 0;
+    for (; d + L <= a->D; d += L) v_store(row.q + d, v_load(q + d) * scale), v_store(out + d, v_set(0));
+    if (d < a->D) {
+        v_store_part(row.q + d, v_load_part(q + d, a->D - d) * scale, a->D - d);
+        v_store_part(out + d, v_set(0), a->D - d);
+    }
     if (paired(a)) to_pairs(row.q, a->D);
     *row.max = -INFINITY;
     v_store(row.total, v_set(0));
@@ -279,9 +325,12 @@ INLINE void begin_row(const lac_attend *a, size_t n)
 
 static void end_row(const lac_attend *a, size_t n)
 {
+    const vec none = v_set(0); /* added: -0 would tell by its sign of weights of 0 */
     float sum[4], *out = a->out + n * a->ldo;
-    v_sum4(sum, v_load(row_of(a, n).total), v_set(0), v_set(0), v_set(0));
-    for (size_t d = 0; d < a->D; d++) out[d] = out[d] / sum[0] + 0.0f; /* no -0: its sign would tell of weights of 0 */
+    v_sum4(sum, v_load(row_of(a, n).total), none, none, none);
+    size_t d = 0;
+    for (; d + L <= a->D; d += L) v_store(out + d, v_load(out + d) / v_set(sum[0]) + none);
+    if (d < a->D) v_store_part(out + d, v_load_part(out + d, a->D - d) / v_set(sum[0]) + none, a->D - d);
 }
 
 /* The type of keys and values is made a constant of the loops. */

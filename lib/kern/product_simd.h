@@ -31,7 +31,7 @@
 enum {
     VECS = LAC_PANEL / L, /* vectors of a column of a panel */
     LINE = 64,            /* bytes of a column of a panel */
-    TALLEST = 8,          /* entries of a tile */
+    TALLEST = 8,          /* entries of a tile, at most */
     /* Panels of a tile of a large product.  With 16 lanes: 24 sums, or 12 and as many whole numbers for Q8_0, of 32
      * registers; with fewer, what 16 registers hold. */
     WIDE = L == 16 ? 4 : 1,

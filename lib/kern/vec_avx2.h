@@ -88,9 +88,15 @@ static inline vec v_max(vec a, vec b) { return _mm256_max_ps(a, b); }
 /* min and max give their second operand when one is NaN */
 static inline vec v_clamp(vec lo, vec hi, vec x) { return _mm256_max_ps(lo, _mm256_min_ps(hi, x)); }
 static inline vec v_round(vec x) { return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
-static inline vec v_pow2(vec n)
+static inline vec pow2(vec n)
 {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127)), 23));
+}
+/* In two factors: 2^n itself may be no float. */
+static inline vec v_scale(vec x, vec n)
+{
+    const vec half = v_round(n * v_set(0.5f));
+    return x * pow2(half) * pow2(n - half);
 }
 static inline vecd v_low(vec v) { return _mm256_cvtps_pd(_mm256_castps256_ps128(v)); }
 static inline vecd v_high(vec v) { return _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1)); }

@@ -47,6 +47,7 @@ static inline vec v_bf16_pair(vec even, vec odd)
 #ifdef __AVX512BF16__
 #define VEC_DOT2 1
 static inline vec v_dot2(vec sum, vec w, vec x) { return _mm512_dpbf16_ps(sum, (__m512bh)w, (__m512bh)x); }
+static inline void v_store_dot2(void *p, vec x) { _mm256_storeu_si256(p, (__m256i)_mm512_cvtneps_pbh(x)); }
 #else
 #define VEC_DOT2 0
 static inline vec v_dot2(vec sum, vec w, vec x)
@@ -85,10 +86,7 @@ static inline vec v_max(vec a, vec b) { return _mm512_max_ps(a, b); }
 /* min and max give their second operand when one is NaN */
 static inline vec v_clamp(vec lo, vec hi, vec x) { return _mm512_max_ps(lo, _mm512_min_ps(hi, x)); }
 static inline vec v_round(vec x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
-static inline vec v_pow2(vec n)
-{
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127)), 23));
-}
+static inline vec v_scale(vec x, vec n) { return _mm512_scalef_ps(x, n); }
 static inline vecd v_low(vec v) { return _mm512_cvtps_pd(_mm512_castps512_ps256(v)); }
 static inline vecd v_high(vec v) { return _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1)); }
 static inline vec v_join(vecd lo, vecd hi)

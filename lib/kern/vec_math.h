@@ -14,13 +14,15 @@
  *   v_bf16_even v_bf16_odd          of pairs of BF16 loaded by v_load, the first or the second of each
  *   v_bf16_pair(even, odd)          of floats that are BF16, such pairs
  *   VEC_DOT2                        1 where v_dot2 is one instruction
+ *   v_store_dot2                    there: to BF16 for v_dot2, where a denormal may as well be 0
  *   v_dot2(sum, w, x)               lane by lane, w and x such pairs: sum + w0 x0 + w1 x1
  *   v_dot4_begin v_dot4(sum, w, x)  lane by lane, w four bytes, unsigned, each 128 too much, x four signed bytes, none of
  *                                   them -128: + w0 x0 + .. + w3 x3, exactly, from v_dot4_begin(-128 times the sum of all x)
  *   v_store_bf16 v_store_bf16_part  to nearest, ties to even; NaN stays NaN
  *   v_sum4(out, a, b, c, d)         out[0..3] = each vector's lanes summed, all by one tree
  *   v_clamp(lo, hi, x)              NaN stays NaN
- *   v_round v_pow2                  nearest integer, ties to even; 2^n for an integer n in [-126, 127]
+ *   v_round                         nearest integer, ties to even
+ *   v_scale(x, n)                   x 2^n, rounded once, for x from 1/2 to 2 and an integer n in [-151, 129]
  *   v_low v_high v_join             to double and back
  *   v_sqrt                          square root, rounded once
  *   v_number                        NaN becomes 0
@@ -38,6 +40,10 @@
 
 enum { L = VEC_LANES };
 
+#if !VEC_DOT2
+static inline void v_store_dot2(void *p, vec x) { v_store_bf16(p, x); }
+#endif
+
 /* The first n lanes, 0 in the rest. */
 INLINE vec v_first(vec v, size_t n)
 {
@@ -50,8 +56,7 @@ INLINE vec v_first(vec v, size_t n)
  *
  *   x = n ln 2 + r, |r| <= ln 2 / 2; e^x = 2^n e^r; e^r by its series to r^7 / 7!, error below 6e-9 relative.
  *
- * ln 2 is cut into a part of few bits, whose product with n is exact, and the rest.  2^n in two factors, so
- * that the ends of the range (infinity, denormals) come out right. */
+ * ln 2 is cut into a part of few bits, whose product with n is exact, and the rest. */
 INLINE vec v_exp(vec x)
 {
     x = v_clamp(v_set(-104.0f), v_set(89.0f), x);
@@ -66,16 +71,16 @@ INLINE vec v_exp(vec x)
     p = v_fma(p, r, v_set(0.5f));
     p = v_fma(p, r, v_set(1.0f));
     p = v_fma(p, r, v_set(1.0f));
-    vec half = v_round(n * v_set(0.5f));
-    return p * v_pow2(half) * v_pow2(n - half);
+    return v_scale(p, n);
 }
 
 INLINE double lanes_sum_d(vecd v)
 {
-    double lane[L / 2], sum = 0;
+    double lane[L / 2];
     memcpy(lane, &v, sizeof lane);
-    for (size_t i = 0; i < L / 2; i++) sum += lane[i];
-    return sum;
+    for (size_t half = L / 4; half; half /= 2)
+        for (size_t i = 0; i < half; i++) lane[i] += lane[i + half];
+    return lane[0];
 }
 
 #endif

@@ -91,7 +91,13 @@ static inline void v_sum4(float *out, vec a, vec b, vec c, vec d)
 static inline vec v_max(vec a, vec b) { return vmaxq_f32(a, b); }
 static inline vec v_clamp(vec lo, vec hi, vec x) { return vmaxq_f32(lo, vminq_f32(hi, x)); }
 static inline vec v_round(vec x) { return vrndnq_f32(x); }
-static inline vec v_pow2(vec n) { return vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127)), 23)); }
+static inline vec pow2(vec n) { return vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127)), 23)); }
+/* In two factors: 2^n itself may be no float. */
+static inline vec v_scale(vec x, vec n)
+{
+    const vec half = v_round(n * v_set(0.5f));
+    return x * pow2(half) * pow2(n - half);
+}
 static inline vecd v_low(vec v) { return vcvt_f64_f32(vget_low_f32(v)); }
 static inline vecd v_high(vec v) { return vcvt_high_f64_f32(v); }
 static inline vec v_join(vecd lo, vecd hi) { return vcombine_f32(vcvt_f32_f64(lo), vcvt_f32_f64(hi)); }
