@@ -74,6 +74,16 @@ int lac_net_reserve(lac_net *net, size_t ahead, lacuna_error *err)
     return 0;
 }
 
+/* ---- order of items ---- */
+
+/* Item k of n in the order in which they are handed out -> which it is: every thread goes through a stretch of its own,
+ * as long as each takes the next in turn, for products and attention fetch what follows. */
+static size_t own_stretch(const lac_net *net, size_t k, size_t n)
+{
+    const size_t threads = lac_pool_threads(net->pool), t = k % threads;
+    return n / threads * t + (t < n % threads ? t : n % threads) + k / threads;
+}
+
 /* ---- a linear map, cut by panels of the weights ---- */
 
 #define PANELS_AN_ITEM 8 /* 128 rows: some 100 KiB of weights, microseconds of work */
@@ -107,7 +117,8 @@ static void linear_panels(const linear_job *j, size_t a, size_t b)
 static void linear_item(void *ctx, size_t item, size_t thread)
 {
     const linear_job *j = ctx;
-    size_t a = item * PANELS_AN_ITEM, panels = (j->m->rows + LAC_PANEL - 1) / LAC_PANEL;
+    const size_t panels = (j->m->rows + LAC_PANEL - 1) / LAC_PANEL;
+    size_t a = own_stretch(j->net, item, (panels + PANELS_AN_ITEM - 1) / PANELS_AN_ITEM) * PANELS_AN_ITEM;
     size_t end = a + PANELS_AN_ITEM < panels ? a + PANELS_AN_ITEM : panels;
     (void)thread;
     while (a < end) { /* runs of panels that are wanted, or not */
@@ -217,12 +228,12 @@ static void store(const chunk *c, size_t r, size_t h)
 }
 
 /* One head: keys and values of all rows, then the attention of those that need an output, run by run of one list. */
-static void head_item(void *ctx, size_t h, size_t thread)
+static void head_item(void *ctx, size_t item, size_t thread)
 {
     const chunk *c = ctx;
     lac_net *net = c->net;
     const lac_hparams *hp = &net->w->hp;
-    size_t e = hp->width, d = hp->head_dim;
+    const size_t e = hp->width, d = hp->head_dim, h = own_stretch(net, item, hp->heads);
     for (size_t r = 0; r < c->n; r++) store(c, r, h);
     for (size_t r = c->skip, end; r < c->n; r = end) {
         for (end = r + 1; end < c->n && net->part[end] == net->part[r];) end++;
