@@ -99,8 +99,8 @@ typedef struct {
     size_t ldy;       /* floats from one row of y to the next */
     size_t vectors;   /* LINEs of a panel that are weights, not scales */
     size_t columns;   /* outputs of a row that exist: up to LAC_PANEL * wide */
-    size_t ahead;     /* bytes from here to what is fetched, in every panel */
-    size_t lines;     /* what is fetched of every panel at each block */
+    size_t ahead;     /* bytes from here to what is fetched */
+    size_t lines;     /* what is fetched at each block */
 } product;
 
 /* 4 bytes in every lane */
@@ -156,13 +156,11 @@ INLINE void step_q8(size_t tall, size_t wide, const product *p, size_t b, sums s
     }
 }
 
-/* To the second cache.  What is past a panel is in the next tile's. */
-INLINE void fetch(size_t wide, const product *p, size_t b)
+/* To the second cache. */
+INLINE void fetch(const product *p, size_t b)
 {
-    const size_t to = p->ahead + b * p->lines * LINE;
-    const uint8_t *at = p->w + to + (to < p->panel ? 0 : (wide - 1) * p->panel);
-    UNROLL for (size_t v = 0; v < wide; v++, at += p->panel)
-        for (size_t i = 0; i < p->lines; i++) __builtin_prefetch(at + i * LINE, 0, 2);
+    const uint8_t *at = p->w + p->ahead + b * p->lines * LINE;
+    for (size_t i = 0; i < p->lines; i++) __builtin_prefetch(at + i * LINE, 0, 2);
 }
 
 INLINE void tile(lac_type type, size_t tall, size_t wide, const product *p)
@@ -171,7 +169,7 @@ INLINE void tile(lac_type type, size_t tall, size_t wide, const product *p)
     UNROLL for (size_t i = 0; i < tall; i++)
         UNROLL for (size_t v = 0; v < wide * VECS; v++) sum[i][v] = v_set(0);
     for (size_t b = 0; b * BLOCK < p->vectors; b++) {
-        fetch(wide, p, b);
+        fetch(p, b);
         if (type == LAC_Q8_0) step_q8(tall, wide, p, b, sum);
         else
             for (size_t j = b * BLOCK; j < (b + 1) * BLOCK && j < p->vectors; j++) step(type, tall, wide, p, j, sum);
@@ -219,8 +217,9 @@ static const tiles q8[2] = {
 static void entries(const tiles *t, product p, size_t N)
 {
     const size_t blocks = (p.vectors + BLOCK - 1) / BLOCK, count = (N + t->tallest - 1) / t->tallest;
-    p.lines = blocks ? (p.panel / LINE + count * blocks - 1) / (count * blocks) : 0;
-    p.ahead = count > 1 ? p.panel : AHEAD;
+    const size_t next = t->wide * p.panel;
+    p.lines = blocks ? (next / LINE + count * blocks - 1) / (count * blocks) : 0;
+    p.ahead = count > 1 || t->wide > 1 ? next : AHEAD;
     for (size_t left = count; left; left--) {
         const size_t tall = (N + left - 1) / left;
         t->of[tall](&p);
