@@ -75,7 +75,7 @@ static void rms_norm(float *y, const float *x, const float *w, float eps, size_t
         lo = v_fma_d(v_low(v), v_low(v), lo);
         hi = v_fma_d(v_high(v), v_high(v), hi);
     }
-    vec scale = v_set((float)(1.0 / sqrt(lanes_sum_d(lo + hi) / (double)n + (double)eps)));
+    vec scale = v_set((float)(1.0 / sqrt(v_sum_d(lo + hi) / (double)n + (double)eps)));
     size_t i = 0;
     for (; i + L <= n; i += L) v_store(y + i, v_load(x + i) * scale * v_load(w + i));
     if (i < n) v_store_part(y + i, v_load_part(x + i, n - i) * scale * v_load_part(w + i, n - i), n - i);
@@ -91,7 +91,7 @@ INLINE double spread(const float *x, double mean, size_t n)
         lo = v_fma_d(a, a, lo);
         hi = v_fma_d(b, b, hi);
     }
-    double sum = lanes_sum_d(lo + hi);
+    double sum = v_sum_d(lo + hi);
     for (; i < n; i++) sum += ((double)x[i] - mean) * ((double)x[i] - mean);
     return sum;
 }
@@ -104,7 +104,7 @@ static void layer_norm(float *y, const float *x, float eps, size_t n)
         lo = lo + v_low(v);
         hi = hi + v_high(v);
     }
-    double mean = lanes_sum_d(lo + hi) / (double)n;
+    double mean = v_sum_d(lo + hi) / (double)n;
     double scale = 1.0 / sqrt(spread(x, mean, n) / (double)n + (double)eps);
     vecd m = v_set_d(mean), s = v_set_d(scale);
     for (size_t i = 0; i < n; i += L) {

@@ -53,24 +53,34 @@ INLINE float scale_q8(const float *x)
     return amax < LAC_Q8_LEAST ? 0 : amax > FLT_MAX ? FLT_MAX : amax;
 }
 
+/* A block to q and d; returns what, lane by lane, adds up to the sum of q. */
+INLINE vec prepare_block(int8_t *q, float *d, const float *x)
+{
+    const float amax = scale_q8(x), inverse = amax > 0 ? 127.0f / amax : 0;
+    vec sum = v_set(0);
+    *d = amax / 127.0f;
+    UNROLL for (size_t i = 0; i < LAC_Q8_BLOCK; i += L) {
+        vec v = v_clamp(v_set(-amax), v_set(amax), v_number(v_load(x + i)));
+        v = v_round(v * v_set(inverse));
+        sum = sum + v;
+        v_store_i8(q + i, v);
+    }
+    return sum;
+}
+
 static void prepare_q8(uint8_t *out, const float *x, size_t K)
 {
     const size_t blocks = K / LAC_Q8_BLOCK;
     float *d = (float *)(void *)out, s[4];
     int32_t *c = (int32_t *)(void *)(out + 4 * blocks);
     int8_t *q = (int8_t *)(out + 8 * blocks);
-    for (size_t b = 0; b < blocks; b++, x += LAC_Q8_BLOCK, q += LAC_Q8_BLOCK) {
-        const float amax = scale_q8(x), inverse = amax > 0 ? 127.0f / amax : 0;
-        vec sum = v_set(0);
-        d[b] = amax / 127.0f;
-        UNROLL for (size_t i = 0; i < LAC_Q8_BLOCK; i += L) {
-            vec v = v_clamp(v_set(-amax), v_set(amax), v_number(v_load(x + i)));
-            v = v_round(v * v_set(inverse));
-            sum = sum + v;
-            v_store_i8(q + i, v);
-        }
-        v_sum4(s, sum, v_set(0), v_set(0), v_set(0));
-        c[b] = -128 * (int32_t)s[0];
+    for (size_t b = 0; b < blocks; b += 4) {
+        const size_t n = blocks - b < 4 ? blocks - b : 4;
+        vec sum[4] = {v_set(0), v_set(0), v_set(0), v_set(0)};
+        UNROLL for (size_t i = 0; i < 4; i++)
+            if (i < n) sum[i] = prepare_block(q + (b + i) * LAC_Q8_BLOCK, d + b + i, x + (b + i) * LAC_Q8_BLOCK);
+        v_sum4(s, sum[0], sum[1], sum[2], sum[3]);
+        for (size_t i = 0; i < n; i++) c[b + i] = -128 * (int32_t)s[i];
     }
 }
 
@@ -254,16 +264,17 @@ enum { CHAINS = 12 }; /* enough for any latency; 16 registers hold them and what
 INLINE float spin_chains(lac_type type, size_t turns)
 {
     volatile int32_t one = 1; /* so that the compiler cannot foresee the sums */
-    const veci n = v_set_i(one);
-    const vec f = v_float(n);
+    const vec f = v_float(v_set_i(one));
     vec sum[CHAINS], all = v_set(0);
     veci whole[CHAINS];
-    UNROLL for (int i = 0; i < CHAINS; i++) sum[i] = v_set((float)i), whole[i] = v_set_i(i); /* equal chains would be one */
-    for (size_t t = 0; t < turns; t++)
+    UNROLL for (int i = 0; i < CHAINS; i++) sum[i] = v_set((float)i), whole[i] = v_set_i(one + i); /* equal chains would be one */
+    for (size_t t = 0; t < turns; t++) {
+        const veci n = whole[0]; /* another in every turn: v_dot4 may be several steps, some of n alone */
         UNROLL for (int i = 0; i < CHAINS; i++)
             if (type == LAC_F32) sum[i] = v_fma(f, f, sum[i]);
             else if (type == LAC_BF16) sum[i] = v_dot2(sum[i], f, f);
             else whole[i] = v_dot4(whole[i], n, n);
+    }
     UNROLL for (int i = 0; i < CHAINS; i++) all = all + (type == LAC_Q8_0 ? v_float(whole[i]) : sum[i]);
     return v_max_lanes(all);
 }

@@ -100,6 +100,11 @@ static inline vec v_scale(vec x, vec n)
 }
 static inline vecd v_low(vec v) { return _mm256_cvtps_pd(_mm256_castps256_ps128(v)); }
 static inline vecd v_high(vec v) { return _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1)); }
+static inline double v_sum_d(vecd v)
+{
+    const __m128d two = _mm_add_pd(_mm256_castpd256_pd128(v), _mm256_extractf128_pd(v, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)));
+}
 static inline vec v_join(vecd lo, vecd hi) { return _mm256_set_m128(_mm256_cvtpd_ps(hi), _mm256_cvtpd_ps(lo)); }
 static inline vec v_sqrt(vec x) { return _mm256_sqrt_ps(x); }
 static inline vec v_number(vec x) { return _mm256_and_ps(x, _mm256_cmp_ps(x, x, _CMP_ORD_Q)); }

@@ -89,6 +89,7 @@ static inline vec v_round(vec x) { return _mm512_roundscale_ps(x, _MM_FROUND_TO_
 static inline vec v_scale(vec x, vec n) { return _mm512_scalef_ps(x, n); }
 static inline vecd v_low(vec v) { return _mm512_cvtps_pd(_mm512_castps512_ps256(v)); }
 static inline vecd v_high(vec v) { return _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1)); }
+static inline double v_sum_d(vecd v) { return _mm512_reduce_add_pd(v); }
 static inline vec v_join(vecd lo, vecd hi)
 {
     return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(lo)), _mm512_cvtpd_ps(hi), 1);

@@ -24,6 +24,7 @@
  *   v_round                         nearest integer, ties to even
  *   v_scale(x, n)                   x 2^n, rounded once, for x from 1/2 to 2 and an integer n in [-151, 129]
  *   v_low v_high v_join             to double and back
+ *   v_sum_d                         lanes of doubles summed
  *   v_sqrt                          square root, rounded once
  *   v_number                        NaN becomes 0
  *   v_max v_max_lanes               the larger, the largest lane; no NaN
@@ -72,15 +73,6 @@ INLINE vec v_exp(vec x)
     p = v_fma(p, r, v_set(1.0f));
     p = v_fma(p, r, v_set(1.0f));
     return v_scale(p, n);
-}
-
-INLINE double lanes_sum_d(vecd v)
-{
-    double lane[L / 2];
-    memcpy(lane, &v, sizeof lane);
-    for (size_t half = L / 4; half; half /= 2)
-        for (size_t i = 0; i < half; i++) lane[i] += lane[i + half];
-    return lane[0];
 }
 
 #endif

@@ -100,6 +100,7 @@ static inline vec v_scale(vec x, vec n)
 }
 static inline vecd v_low(vec v) { return vcvt_f64_f32(vget_low_f32(v)); }
 static inline vecd v_high(vec v) { return vcvt_high_f64_f32(v); }
+static inline double v_sum_d(vecd v) { return vaddvq_f64(v); }
 static inline vec v_join(vecd lo, vecd hi) { return vcombine_f32(vcvt_f32_f64(lo), vcvt_f32_f64(hi)); }
 static inline vec v_sqrt(vec x) { return vsqrtq_f32(x); }
 static inline vec v_number(vec x) { return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(x), vceqq_f32(x, x))); }

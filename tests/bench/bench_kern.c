@@ -36,16 +36,17 @@ typedef struct {
     float *y;
 } work;
 
-/* Bytes a second of reading all the matrices and nothing else. */
+/* Bytes a second of reading all the matrices and nothing else, fetched ahead as products do. */
 static double reading(const work *p)
 {
+    typedef uint64_t line __attribute__((vector_size(64)));
     double best = 0;
     for (int i = 0; i < 8; i++) {
-        uint64_t sum[8] = {0}, word[8];
+        line sum = {0};
         const double t0 = now();
-        for (size_t at = 0; at < p->count * p->bytes; at += sizeof word) {
-            memcpy(word, p->w + at, sizeof word);
-            for (size_t j = 0; j < 8; j++) sum[j] += word[j];
+        for (size_t at = 0; at < p->count * p->bytes; at += sizeof sum) {
+            __builtin_prefetch(p->w + at + 8192, 0, 2);
+            sum += *(const line *)(const void *)(p->w + at);
         }
         volatile uint64_t kept = sum[0] + sum[1] + sum[2] + sum[3] + sum[4] + sum[5] + sum[6] + sum[7];
         (void)kept;
