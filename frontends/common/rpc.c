@@ -164,13 +164,19 @@ static int get_sampler(const json_t *o, lacuna_infill_options *opt, char *err, s
     return 0;
 }
 
+int heal_by_default(const lacuna_infill_options *opt, int exact)
+{
+    return opt->alpha0 <= 0 && opt->rule != LACUNA_RULE_MDLM && opt->rule != LACUNA_RULE_BD3 && !exact;
+}
+
 int rpc_infill(const json_t *params, rpc_infill_params *p, char *err, size_t err_size)
 {
     static const char *const known[] = {"text", "holes", "lang", "path", "max_tokens", "steps", "top_k", "alpha0", "gamma", "temperature",
                                         "top_p", "min_p", "seed", "order", "rule", "strict_context", "stream", "lossless",
                                         "draft", "heal", "block", "candidates", NULL};
     uint64_t candidates = 1;
-    *p = (rpc_infill_params){.opt = {LACUNA_INFILL_INIT, .heal = HEAL_DEFAULT}, .stream = 1};
+    int exact = 0;
+    *p = (rpc_infill_params){.opt = {LACUNA_INFILL_INIT}, .stream = 1};
     if (only_known(params, known, err, err_size) || get_text(params, &p->text, err, err_size) || get_holes(params, p, err, err_size) ||
         get_names(params, &p->lang, &p->path, err, err_size) || get_sampler(params, &p->opt, err, err_size) ||
         json_get_bool(params, "stream", &p->stream, err, err_size) < 0 ||
@@ -180,6 +186,8 @@ int rpc_infill(const json_t *params, rpc_infill_params *p, char *err, size_t err
         return RPC_PARAMS;
     }
     p->candidates = candidates ? (size_t)candidates : 1;
+    for (size_t i = 0; i < p->n_holes; i++) exact |= p->holes[i].exact;
+    if (!json_is_boolean(json_object_get(params, "heal"))) p->opt.heal = heal_by_default(&p->opt, exact);
     return 0;
 }
 

@@ -11,7 +11,6 @@
 #include "common/buf.h"
 #include "lacuna.h"
 
-#define HEAL_DEFAULT 0 /* token healing where nothing is said about it */
 
 enum {
     RPC_PARSE = -32700,     /* not JSON */
@@ -54,6 +53,9 @@ typedef struct {
 } rpc_score_params;
 
 /* 0, or RPC_PARAMS with a message that names the field.  Free with free(p->holes), free(p->spans). */
+/* Is a hole healed where nothing is said about it?  Where that was measured to help, one slot at a time, unless its number of tokens
+ * is given. */
+int heal_by_default(const lacuna_infill_options *opt, int exact);
 int rpc_infill(const json_t *params, rpc_infill_params *p, char *err, size_t err_size);
 int rpc_score(const json_t *params, rpc_score_params *p, char *err, size_t err_size);
 /* The id to cancel, borrowed. */

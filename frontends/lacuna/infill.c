@@ -230,7 +230,7 @@ int cmd_infill(int argc, char **argv)
         OPT("min-tokens", 0, ARG_U32, &o.min_tokens, "N", "tokens a hole gets at least"),
         OPT("exact", 0, ARG_FLAG, &o.exact, NULL, "exactly --max-tokens tokens"),
         OPT("one-line", 0, ARG_FLAG, &o.one_line, NULL, "no line feed in a fill"),
-        OPT("heal", 0, ARG_FLAG, &o.heal, NULL, "let the model finish a word that is cut where a hole starts"),
+        OPT("heal", 0, ARG_FLAG, &o.heal, NULL, "let the model finish a word that is cut where a hole starts (default, but with parallel slots and --exact)"),
         OPT("no-heal", 0, ARG_FLAG, &o.no_heal, NULL, "take the text before a hole as it stands"),
         OPT_HEAD("output (default: the completed text)"),
         OPT("only", 0, ARG_FLAG, &o.only, NULL, "the fills alone, a line feed behind each"),
@@ -255,7 +255,7 @@ int cmd_infill(int argc, char **argv)
     if (code == GO_ON) code = sampler_settle("infill", &o.s);
     if (code == GO_ON) {
         const char *path = files.n ? files.v[0] : NULL;
-        o.s.o.heal = o.heal || (HEAL_DEFAULT && !o.no_heal);
+        o.s.o.heal = o.heal || (!o.no_heal && heal_by_default(&o.s.o, o.exact));
         o.s.o.drop_far = !o.strict;
         code = o.jsonl ? infill_jsonl(&o, path) : one_text(&o, path);
     }

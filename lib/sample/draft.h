@@ -1,29 +1,25 @@
-/* Drafts: what the next slots may hold, guessed at no or little cost and believed by nobody (session/lossless.c).
+/* Drafts: what the next slots may hold, guessed at little cost and believed by nobody (session/lossless.c).
  *
- *   a repeat   the text has been here before: what followed the longest earlier match of the tokens before the slot
- *   a guess    what a mask of an earlier pass said of the slot, from less than what is known now
- *
- * How often drafts of a kind are right is counted as they are checked. */
+ * The text has been here before: a draft is what followed the longest match of the tokens before the slot.  Its kind is how many
+ * tokens match, and whether something else has followed as long a match; how often drafts of a kind are right is counted as they
+ * are checked. */
 #ifndef LAC_SAMPLE_DRAFT_H
 #define LAC_SAMPLE_DRAFT_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#define LAC_DRAFT_MATCH 8 /* tokens compared at most */
-#define LAC_DRAFT_SHARES 8 /* classes of guesses by their probability */
-#define LAC_DRAFT_KINDS (LAC_DRAFT_MATCH + LAC_DRAFT_SHARES) /* repeats by the tokens that match, then guesses */
+#define LAC_DRAFT_MATCH 8  /* tokens compared at most */
+#define LAC_DRAFT_KINDS 15 /* 3 for matches of each of 1, 2, 3, 4 to 7, 8 tokens: others differ, there are no others, others agree */
 
 typedef struct {
     int32_t token; /* -1: none */
     int kind;      /* below LAC_DRAFT_KINDS */
 } lac_draft;
 
-/* A draft of line[at] from the n tokens of a text in order, -1 where open. */
+/* A draft of line[at] from the n tokens of a text in order, -1 where open: the nearest of the longest matches, what stands before
+ * first. */
 lac_draft lac_draft_repeat(const int32_t *line, size_t n, size_t at);
-
-/* A draft from a guess that had this probability. */
-lac_draft lac_draft_guess(int32_t token, double prob);
 
 /* How often drafts of each kind were right. */
 typedef struct {

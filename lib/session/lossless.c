@@ -12,9 +12,7 @@
  * before it.  By induction over the slots all picks are the same, bit for bit, at any temperature.  A pick is always right,
  * so a pass reveals at least one.  doc/METHOD.md has this at length.
  *
- * What the masks behind the first wrong draft say are guesses: drafts of the next pass, where the text has no better.  (Masks that
- * only guess do not pay: 1 and 2 more a pass save 0.2 % of the passes.)  A draft costs two entries; there are as many
- * as are expected to pay. */
+ * A draft costs two entries; there are as many as are expected to pay, and as the text can lose without being much slower. */
 #include <string.h>
 
 #include "base/err.h"
@@ -22,13 +20,17 @@
 
 #define DEFAULT_DRAFT 8
 
-/* What a draft costs, in passes of one slot: two entries.  The weights are read once a pass, however many entries there are, but
- * attention, logits and the pick are an entry's own, and weigh more where there are few weights.  Measured: up to a quarter of
- * a pass an entry at 7 M parameters, 3 to 5 % at 85 M. */
-static double cost_of_draft(const lacuna_model *m)
+#define WORTH 1.3 /* what else the time would have revealed, in tokens a pass */
+#define STAKE 0.27 /* passes that drafts of a text may lose in all, */
+#define LOSS 0.1  /* and of each pass */
+
+/* What draft i of a pass, from 0, costs, in passes of one slot: two entries (tests/eval/lossless.c --costs).  Weights are read once a
+ * pass, however many entries there are, and products come in tiles: the first costs 2 to 6 % where there are weights
+ * to read, a quarter of a pass at 7 M parameters; a later one 10 to 50 %. */
+static double cost_of_draft(const lacuna_model *m, size_t i)
 {
-    const double cost = 0.08 + 1.2e6 / (double)m->info.n_params;
-    return cost < 0.25 ? cost : 0.25;
+    const double small = 7e6 / (double)m->info.n_params, share = small < 1 ? small : 1;
+    return i ? 0.2 + 0.22 * share : 0.02 + 0.26 * share;
 }
 
 /* ---- begin ---- */
@@ -72,11 +74,10 @@ int lac_lossless_begin(lacuna_session *s, lac_fill *f, lacuna_error *err)
     lac_arena *a = &s->arena;
     lac_lossless *l = &f->lossless;
     bool ok = (l->line = lac_arena_array(a, n, sizeof *l->line)) && (l->slot_at = lac_arena_array(a, S, sizeof *l->slot_at)) &&
-              (l->guess = lac_arena_array(a, S, sizeof *l->guess)) && (l->prob = lac_arena_array(a, S, sizeof *l->prob)) &&
               (l->draft = lac_arena_array(a, asks, sizeof *l->draft));
     if (!ok) return lac_nomem(err, "request");
-    for (size_t i = 0; i < S; i++) l->guess[i] = -1;
     lac_draft_begin(&l->record);
+    l->won = 0;
     if (!q->opt.plan) { /* left to right, as a plan: the sequential phase has no other */
         for (size_t i = 0; i < S; i++) f->plan.order[i] = i;
         f->plan.n_groups = 0;
@@ -108,17 +109,12 @@ static void write_line(const lac_request *q, lac_fill *f)
     }
 }
 
-/* The better of what there is for a slot; its token is -1 where there is nothing. */
+/* A draft that its slot does not deny; its token is -1 where there is none. */
 static lac_draft draft_of(const lacuna_session *s, const lac_fill *f, size_t slot)
 {
     const lac_lossless *l = &f->lossless;
-    const int32_t eom = s->req.ids ? -1 : s->model->info.eom;
     lac_draft d = lac_draft_repeat(l->line, l->n_line, l->slot_at[slot]);
     if (d.token >= 0 && s->model->flags[d.token] & (s->req.deny[slot] | LAC_TOKEN_NEVER)) d.token = -1;
-    if (l->guess[slot] >= 0 && l->guess[slot] != eom) { /* <eom> is no draft: there is nothing behind it to ask for */
-        const lac_draft g = lac_draft_guess(l->guess[slot], l->prob[slot]);
-        if (d.token < 0 || lac_draft_hope(&l->record, g.kind) > lac_draft_hope(&l->record, d.kind)) d = g;
-    }
     return d;
 }
 
@@ -139,16 +135,19 @@ size_t lac_lossless_ask(lacuna_session *s, lac_fill *f)
     const size_t S = q->canvas.n_slots;
     lac_lossless *l = &f->lossless;
     size_t n = 0, rank = 0, slot;
-    const double cost = cost_of_draft(s->model);
     double hope = 1; /* that all drafts so far are right */
     l->n_drafts = 0;
+    l->cost = 0;
     if (!f->n_open) return 0;
     write_line(q, f);
     for (bool more = next_open(f, S, &rank, &slot); more;) {
         f->asked[n++] = slot;
         if (l->n_drafts == q->opt.draft || f->n_open == n) break;
         const lac_draft d = draft_of(s, f, slot);
-        if (d.token < 0 || (hope *= lac_draft_hope(&l->record, d.kind)) < cost) break;
+        const double cost = cost_of_draft(s->model, l->n_drafts);
+        if (d.token < 0 || (hope *= lac_draft_hope(&l->record, d.kind)) < WORTH * cost) break;
+        if (l->cost + cost > STAKE + LOSS * (double)q->stats.nfe + l->won) break;
+        l->cost += cost;
         l->draft[l->n_drafts++] = d;
         l->line[l->slot_at[slot]] = d.token;
         more = next_open(f, S, &rank, &slot);
@@ -158,17 +157,12 @@ size_t lac_lossless_ask(lacuna_session *s, lac_fill *f)
 
 /* ---- the pass ---- */
 
-/* Drafts [0, k) are taken for right while the row of mask k is looked at. */
-void lac_lossless_suppose(lac_fill *f, size_t k)
+bool lac_lossless_suppose(lac_fill *f, size_t k)
 {
     const lac_lossless *l = &f->lossless;
-    if (k && k <= l->n_drafts) f->token[f->asked[k - 1]] = l->draft[k - 1].token;
-}
-
-bool lac_lossless_counts(const lac_fill *f, size_t k)
-{
     for (size_t i = 0; i < k; i++)
-        if (i >= f->lossless.n_drafts || f->pick[i].token != f->lossless.draft[i].token) return false;
+        if (f->pick[i].token != l->draft[i].token) return false;
+    if (k) f->token[f->asked[k - 1]] = l->draft[k - 1].token;
     return true;
 }
 
@@ -184,10 +178,7 @@ size_t lac_lossless_choose(lac_request *q, lac_fill *f)
     lac_lossless_forget(f);
     while (right < l->n_drafts && f->pick[right].token == l->draft[right].token) right++;
     for (size_t i = 0; i < l->n_drafts && i <= right; i++) lac_draft_note(&l->record, l->draft[i].kind, i < right);
-    for (size_t i = right + 1; i < f->n_asked; i++) {
-        l->guess[f->asked[i]] = f->pick[i].token;
-        l->prob[f->asked[i]] = f->pick[i].best;
-    }
+    l->won += (double)right - l->cost;
     lac_kv_crop(f->kv, f->kv->len - (l->n_drafts - right));
     q->stats.n_drafted += right < l->n_drafts ? right + 1 : right;
     q->stats.n_accepted += right;

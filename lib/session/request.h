@@ -18,10 +18,10 @@ typedef struct {
     int32_t *line;             /* [n_context + S] the text in order, -1 where open */
     size_t n_line;
     size_t *slot_at;           /* [S] place in the line */
-    int32_t *guess;            /* [S] what was picked for a slot too early, -1: nothing */
-    double *prob;              /* [S] and how likely it was */
     lac_draft *draft;          /* [n_drafts] of the first slots asked for in this step */
     size_t n_drafts;
+    double cost;               /* of these drafts, in passes */
+    double won;                /* passes that drafts have saved so far, less what they cost */
     lac_draft_record record;
 } lac_lossless;
 
@@ -104,8 +104,8 @@ int lac_lossless_check(lacuna_infill_options *o, lacuna_error *err);
 size_t lac_lossless_asks(const lac_request *q);            /* slots that a step asks for at most */
 int lac_lossless_begin(lacuna_session *s, lac_fill *f, lacuna_error *err);
 size_t lac_lossless_ask(lacuna_session *s, lac_fill *f);   /* fills f->asked, and drafts for the first of them */
-void lac_lossless_suppose(lac_fill *f, size_t k);          /* before the row of the k-th slot asked for is looked at */
-bool lac_lossless_counts(const lac_fill *f, size_t k);     /* are all drafts before it right? */
+/* Before the row of the k-th slot asked for is looked at: drafts before it are taken for right.  False: one is wrong. */
+bool lac_lossless_suppose(lac_fill *f, size_t k);
 size_t lac_lossless_choose(lac_request *q, lac_fill *f);   /* the slots up to the first wrong draft; crops the list */
 void lac_lossless_forget(lac_fill *f);                     /* after a pass: no draft is taken for right any more */
 

@@ -104,11 +104,9 @@ static int take_row(void *ctx, size_t p, size_t i, const float *logits, lacuna_e
     lac_request *q = &s->req;
     lac_fill *f = q->of_part[p];
     const size_t k = i - f->first;
-    const bool counts = !q->opt.lossless || lac_lossless_counts(f, k); /* else a guess, and none is no failure */
     if (q->opt.on_logits) q->opt.on_logits(q->opt.on_logits_ctx, q->stats.nfe, f->asked[k], logits, s->model->info.n_vocab);
-    if (q->opt.lossless) lac_lossless_suppose(f, k);
-    int r = pick(s, f, f->asked[k], logits, &f->pick[k], counts ? err : NULL);
-    return counts || r != LACUNA_E_CONSTRAINT ? r : 0;
+    if (q->opt.lossless && !lac_lossless_suppose(f, k)) return 0;
+    return pick(s, f, f->asked[k], logits, &f->pick[k], err);
 }
 
 /* ---- the pass ---- */

@@ -73,7 +73,10 @@ for c in auto f32 bf16; do t "--cache-type $c" "$lacuna" infill --cache-type $c 
 s="--temp 1 --seed 4 --exact --max-tokens 24"
 "$lacuna" infill $s a.py >l1.out; "$lacuna" infill --lossless $s a.py | cmp -s - l1.out; say $? "--lossless, drawn"
 printf 'colour = 1\nprint(col<|fill|>)\n' >heal.py
-"$lacuna" infill --no-heal --max-tokens 6 heal.py >h1.out; "$lacuna" infill --max-tokens 6 heal.py | cmp -s - h1.out; say $? "--no-heal is the default"
+for o in "" "--exact" "--alpha0 1" "--steps 2" "--rule mdlm"; do
+    [ "$o" ] && same=--no-heal || same=--heal
+    "$lacuna" infill $o $same --max-tokens 6 heal.py >h1.out; "$lacuna" infill $o --max-tokens 6 heal.py | cmp -s - h1.out; say $? "$same is the default: infill $o"
+done
 "$lacuna" infill --heal --max-tokens 6 --json heal.py >h2.out
 t "--heal: the text before the hole comes once" py '
 import json
@@ -187,7 +190,7 @@ I=[json.loads(l) for l in open("in.jsonl") if l.strip()]; O=[json.loads(l) for l
 assert len(I)==len(O)==13
 for a,b in zip(I[:-1],O):
     assert list(b)==list(a)+["completion","logprob","nfe"] and all(a[k]==b[k] for k in a)
-assert list(O[-1])[:4]==["prompt","suffix","nfe","k"] and O[-1]["nfe"]<=4 and O[-1]["k"]==1'
+assert list(O[-1])[:4]==["prompt","suffix","nfe","k"] and O[-1]["nfe"]<=5 and O[-1]["k"]==1 # one to spell'
 printf '{"prompt":"a","suffix":"b"}\nnonsense\n[1]\n{"prompt":1,"suffix":"b"}\n{"prompt":"a"}\n{"prompt":"c","suffix":"d"}\n' >bad.jsonl
 "$lacuna" infill --jsonl --max-tokens 2 bad.jsonl >out.jsonl 2>x.err; rc=$?
 [ $rc -eq 1 ] && grep -q '^lacuna: line 2: ' x.err; say $? "jsonl: bad lines are named and end in 1"

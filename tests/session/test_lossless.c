@@ -58,7 +58,7 @@ static void compare(lacuna_model *m, lacuna_infill_options opt, size_t cases, co
 {
     static run one, many;
     lacuna_session *s = session_of(m, 2);
-    size_t tokens = 0, passes = 0;
+    size_t tokens = 0, passes = 0, drafted = 0;
     for (size_t k = 0; k < FILES; k++) {
         size_t len, n;
         char *file = read_file(files[k], &len);
@@ -75,9 +75,11 @@ static void compare(lacuna_model *m, lacuna_infill_options opt, size_t cases, co
             same_text(&one, &many, what, i);
             tokens += many.n;
             passes += many.steps;
+            drafted += many.stats.n_drafted;
         }
         free(file);
     }
+    CHECK(drafted, "%s: no draft was made", what);
     printf("report: %s: %zu tokens in %zu passes, %.3f a pass\n", what, tokens, passes, (double)tokens / (double)passes);
     lacuna_session_free(s);
 }
@@ -100,6 +102,12 @@ static void sampled(void **state)
 {
     (void)state;
     compare(real, (lacuna_infill_options){LACUNA_INFILL_INIT, .temperature = 0.8, .top_p = 0.9}, CASES / 5, "temperature 0.8");
+}
+
+static void healed(void **state)
+{
+    (void)state;
+    compare(real, (lacuna_infill_options){LACUNA_INFILL_INIT, .heal = 1}, CASES / 2, "healed");
 }
 
 static void small_greedy(void **state)
@@ -202,7 +210,7 @@ static int free_models(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(greedy), cmocka_unit_test(sampled), cmocka_unit_test(small_greedy), cmocka_unit_test(small_sampled),
+        cmocka_unit_test(greedy), cmocka_unit_test(sampled), cmocka_unit_test(healed), cmocka_unit_test(small_greedy), cmocka_unit_test(small_sampled),
         cmocka_unit_test(several_holes), cmocka_unit_test(given_orders), cmocka_unit_test(what_is_refused),
     };
     return cmocka_run_group_tests(tests, open_models, free_models);
