@@ -264,17 +264,17 @@ enum { CHAINS = 12 }; /* enough for any latency; 16 registers hold them and what
 INLINE float spin_chains(lac_type type, size_t turns)
 {
     volatile int32_t one = 1; /* so that the compiler cannot foresee the sums */
-    const vec f = v_float(v_set_i(one));
+    const veci w[2] = {v_set_i(one), v_set_i(one + 1)};
+    const vec f = v_float(w[0]);
+    veci x = w[0];
     vec sum[CHAINS], all = v_set(0);
     veci whole[CHAINS];
     UNROLL for (int i = 0; i < CHAINS; i++) sum[i] = v_set((float)i), whole[i] = v_set_i(one + i); /* equal chains would be one */
-    for (size_t t = 0; t < turns; t++) {
-        const veci n = whole[0]; /* another in every turn: v_dot4 may be several steps, some of n alone */
+    for (size_t t = 0; t < turns; t++)
         UNROLL for (int i = 0; i < CHAINS; i++)
             if (type == LAC_F32) sum[i] = v_fma(f, f, sum[i]);
             else if (type == LAC_BF16) sum[i] = v_dot2(sum[i], f, f);
-            else whole[i] = v_dot4(whole[i], n, n);
-    }
+            else whole[i] = v_dot4(whole[i], w[i % 2], x = i % 2 ? x : v_unknown(x)); /* v_dot4 may be several steps, some of x alone */
     UNROLL for (int i = 0; i < CHAINS; i++) all = all + (type == LAC_Q8_0 ? v_float(whole[i]) : sum[i]);
     return v_max_lanes(all);
 }

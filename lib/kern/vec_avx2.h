@@ -60,6 +60,11 @@ static inline vec v_dot2(vec sum, vec w, vec x)
     sum = v_fma(v_bf16_even(w), v_bf16_even(x), sum);
     return v_fma(v_bf16_odd(w), v_bf16_odd(x), sum);
 }
+static inline veci v_unknown(veci x)
+{
+    __asm__ volatile("" : "+x"(x));
+    return x;
+}
 static inline veci v_dot4_begin(int32_t c) { return v_set_i(c); }
 #ifdef __AVXVNNI__
 static inline veci v_dot4(veci sum, veci w, veci x) { return _mm256_dpbusd_avx_epi32(sum, w, x); }

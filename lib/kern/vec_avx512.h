@@ -56,6 +56,11 @@ static inline vec v_dot2(vec sum, vec w, vec x)
     return v_fma(v_bf16_odd(w), v_bf16_odd(x), sum);
 }
 #endif
+static inline veci v_unknown(veci x)
+{
+    __asm__ volatile("" : "+v"(x));
+    return x;
+}
 static inline veci v_dot4_begin(int32_t c) { return v_set_i(c); }
 #ifdef __AVX512VNNI__
 static inline veci v_dot4(veci sum, veci w, veci x) { return _mm512_dpbusd_epi32(sum, w, x); }

@@ -10,6 +10,7 @@
  *   v_load_part v_store_part        the first n < VEC_LANES; further lanes read as 0, are not written
  *   v_fma(a, b, c)                  a b + c, rounded once; v_fma_d for double
  *   v_bf16 v_bf16_part v_half       load BF16, IEEE halves
+ *   v_unknown                       the same, which the compiler cannot know
  *   v_set_i v_load_i v_float        int32: one number in every lane, VEC_LANES of them; to float
  *   v_bf16_even v_bf16_odd          of pairs of BF16 loaded by v_load, the first or the second of each
  *   v_bf16_pair(even, odd)          of floats that are BF16, such pairs

@@ -66,6 +66,11 @@ static inline vec v_dot2(vec sum, vec w, vec x)
     return v_fma(v_bf16_odd(w), v_bf16_odd(x), sum);
 }
 /* Products of signed bytes, for which the 128 is taken away again. */
+static inline veci v_unknown(veci x)
+{
+    __asm__ volatile("" : "+w"(x));
+    return x;
+}
 static inline veci v_dot4_begin(int32_t c)
 {
     (void)c;
