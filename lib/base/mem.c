@@ -1,8 +1,10 @@
+#define _DEFAULT_SOURCE /* madvise */
 #include "base/mem.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) /* clang's way to say it */
@@ -54,6 +56,16 @@ void *lac_mem_zalloc(const lacuna_allocator *a, size_t size)
 void lac_mem_free(const lacuna_allocator *a, void *p, size_t size)
 {
     if (p) a->fn(a->ctx, p, size, 0, LAC_ALIGN);
+}
+
+void lac_mem_huge(void *p, size_t size)
+{
+#ifdef MADV_HUGEPAGE
+    const uintptr_t page = 4096, from = ((uintptr_t)p + page - 1) / page * page, to = ((uintptr_t)p + size) / page * page;
+    if (to > from) madvise((void *)from, to - from, MADV_HUGEPAGE);
+#else
+    (void)p, (void)size;
+#endif
 }
 
 bool lac_mem_grow(const lacuna_allocator *a, void **p, size_t *cap, size_t want, size_t elem)

@@ -19,6 +19,9 @@ void *lac_mem_alloc(const lacuna_allocator *a, size_t size);  /* NULL on failure
 void *lac_mem_zalloc(const lacuna_allocator *a, size_t size); /* the same, zeroed */
 void lac_mem_free(const lacuna_allocator *a, void *p, size_t size);
 
+/* Ask for huge pages behind a block that is not yet written and will be read from end to end, again and again.  A hint. */
+void lac_mem_huge(void *p, size_t size);
+
 /* Grow an array of elem-sized items from *cap to at least want (doubling).  false: p and cap are as before. */
 bool lac_mem_grow(const lacuna_allocator *a, void **p, size_t *cap, size_t want, size_t elem);
 
