@@ -1,23 +1,37 @@
 /* Requests of `lacuna serve`: JSON-RPC 2.0, one message a line. */
 #include "common/rpc.h"
 
-#include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/args.h"
 #include "common/json.h"
+#include "common/sampling.h"
 
-enum { CANDIDATES_MOST = 10000 };
+enum { CANDIDATES_MOST = 10000, ORDERS_MOST = 1000000 };
 
-const char *const rpc_orders[] = {"left", "random", "stride", "confidence", "margin", "entropy", NULL};
-const char *const rpc_rules[] = {"independent", "paper", "mdlm", "bd3", NULL};
+/* The id of a request whose whole numbers were all read as reals. */
+static void take_back_id(rpc_request *r)
+{
+    json_t *id = json_object_get(r->root, "id");
+    double v = json_real_value(id);
+    if (json_is_real(id) && v == floor(v) && fabs(v) < 9e15) json_object_set_new(r->root, "id", json_integer((json_int_t)v));
+    id = json_object_get(r->root, "id");
+    if (json_is_string(id) || json_is_integer(id)) r->id = id;
+}
 
 int rpc_parse(const char *line, size_t n, rpc_request *r, char *err, size_t err_size)
 {
     json_error_t e;
     *r = (rpc_request){0};
     r->root = json_loadb(line, n, JSON_ALLOW_NUL | JSON_DECODE_ANY, &e);
+    if (!r->root && (r->root = json_loadb(line, n, JSON_ALLOW_NUL | JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, &e))) {
+        take_back_id(r);
+        snprintf(err, err_size, "a whole number is beyond 2^63 - 1 (a seed may be a string: \"seed\":\"18446744073709551615\")");
+        return RPC_PARAMS;
+    }
     if (!r->root) {
         snprintf(err, err_size, "not JSON: %s at byte %d", e.text, e.position);
         return RPC_PARSE;
@@ -70,6 +84,30 @@ static int get_u32(const json_t *o, const char *key, uint32_t *out, char *err, s
     return r;
 }
 
+/* From 1 to hi. */
+static int get_positive(const json_t *o, const char *key, uint32_t hi, uint32_t *out, char *err, size_t err_size)
+{
+    uint64_t v;
+    int r = json_get_uint(o, key, hi, &v, err, err_size);
+    if (r > 0 && !v) return snprintf(err, err_size, "%s: expected a whole number from 1 to %u, got 0", key, (unsigned)hi), -1;
+    if (r > 0) *out = (uint32_t)v;
+    return r;
+}
+
+static int get_count(const json_t *o, const char *key, uint32_t *out, char *err, size_t err_size)
+{
+    return get_positive(o, key, UINT32_MAX, out, err, err_size);
+}
+
+/* A whole number, or its digits as a string: those of JSON end at 2^63 - 1 here. */
+static int get_seed(const json_t *o, uint64_t *out, char *err, size_t err_size)
+{
+    const json_t *v = json_object_get(o, "seed");
+    if (!json_is_string(v)) return json_get_uint(o, "seed", INT64_MAX, out, err, err_size);
+    if (strlen(json_string_value(v)) == json_string_length(v) && !args_u64(json_string_value(v), out)) return 1;
+    return snprintf(err, err_size, "seed: expected a whole number below 2^64, got \"%.60s\"", json_string_value(v)), -1;
+}
+
 /* A field that is not understood is refused: a misspelt setting must not be silently the default. */
 static int only_known(const json_t *o, const char *const *known, char *err, size_t err_size)
 {
@@ -116,7 +154,7 @@ static int get_hole(const json_t *o, lacuna_hole *h, char *err, size_t err_size)
     if (!json_is_object(o)) return snprintf(err, err_size, "expected an object"), -1;
     if (only_known(o, known, err, err_size)) return -1;
     if (get_span(o, &h->span, err, err_size)) return -1;
-    if (get_u32(o, "max_tokens", &h->max_tokens, err, err_size) < 0) return -1;
+    if (get_count(o, "max_tokens", &h->max_tokens, err, err_size) < 0) return -1;
     if (get_u32(o, "min_tokens", &h->min_tokens, err, err_size) < 0) return -1;
     if (json_get_bool(o, "exact", &h->exact, err, err_size) < 0) return -1;
     return json_get_bool(o, "one_line", &h->one_line, err, err_size) < 0 ? -1 : 0;
@@ -138,35 +176,61 @@ static int get_holes(const json_t *params, rpc_infill_params *p, char *err, size
     return 0;
 }
 
-static int get_sampler(const json_t *o, lacuna_infill_options *opt, char *err, size_t err_size)
+static int is_said(const json_t *o, const char *key)
 {
-    int order = opt->order, rule = opt->rule, strict = 0, baseline;
-    if (get_u32(o, "max_tokens", &opt->max_tokens, err, err_size) < 0 ||
-        get_u32(o, "steps", &opt->steps, err, err_size) < 0 || get_u32(o, "top_k", &opt->top_k, err, err_size) < 0 ||
+    const json_t *v = json_object_get(o, key);
+    return v && !json_is_null(v);
+}
+
+static int get_sampler(const json_t *o, sampler *s, char *err, size_t err_size)
+{
+    lacuna_infill_options *opt = &s->o;
+    int strict = 0;
+    s->order_seen = is_said(o, "order"), s->rule_seen = is_said(o, "rule");
+    s->alpha0_seen = is_said(o, "alpha0"), s->steps_seen = is_said(o, "steps");
+    s->draft_seen = is_said(o, "draft"), s->block_seen = is_said(o, "block"), s->gamma_seen = is_said(o, "gamma");
+    if (get_count(o, "max_tokens", &opt->max_tokens, err, err_size) < 0 || get_count(o, "steps", &opt->steps, err, err_size) < 0 ||
+        get_u32(o, "top_k", &opt->top_k, err, err_size) < 0 ||
         json_get_real(o, "alpha0", 0, 1, &opt->alpha0, err, err_size) < 0 ||
-        json_get_real(o, "gamma", 0, DBL_MAX, &opt->gamma, err, err_size) < 0 ||
-        json_get_real(o, "temperature", 0, DBL_MAX, &opt->temperature, err, err_size) < 0 ||
+        json_get_real(o, "gamma", 0, 1e6, &opt->gamma, err, err_size) < 0 ||
+        json_get_real(o, "temperature", 0, 1e6, &opt->temperature, err, err_size) < 0 ||
         json_get_real(o, "top_p", 0, 1, &opt->top_p, err, err_size) < 0 ||
         json_get_real(o, "min_p", 0, 1, &opt->min_p, err, err_size) < 0 ||
-        get_u32(o, "block", &opt->block, err, err_size) < 0 || get_u32(o, "draft", &opt->draft, err, err_size) < 0 ||
-        json_get_bool(o, "lossless", &opt->lossless, err, err_size) < 0 || json_get_bool(o, "heal", &opt->heal, err, err_size) < 0 ||
-        json_get_uint(o, "seed", INT64_MAX, &opt->seed, err, err_size) < 0 ||
-        json_get_choice(o, "order", rpc_orders, &order, err, err_size) < 0 ||
-        json_get_choice(o, "rule", rpc_rules, &rule, err, err_size) < 0 ||
+        get_count(o, "block", &opt->block, err, err_size) < 0 || get_count(o, "draft", &opt->draft, err, err_size) < 0 ||
+        json_get_bool(o, "lossless", &s->lossless, err, err_size) < 0 || json_get_bool(o, "heal", &s->heal, err, err_size) < 0 ||
+        get_seed(o, &opt->seed, err, err_size) < 0 ||
+        json_get_choice(o, "order", sampling_orders, &s->order, err, err_size) < 0 ||
+        json_get_choice(o, "rule", sampling_rules, &s->rule, err, err_size) < 0 ||
         json_get_bool(o, "strict_context", &strict, err, err_size) < 0)
         return -1;
-    opt->order = (lacuna_order)order;
-    opt->rule = (lacuna_rule)rule;
     opt->drop_far = !strict;
-    baseline = rule == LACUNA_RULE_MDLM || rule == LACUNA_RULE_BD3;
-    /* An order, a number of steps or a baseline speaks of parallel slots: without alpha0 it is of all of them. */
-    if (!json_object_get(o, "alpha0") && (order != LACUNA_ORDER_LEFT || opt->steps || baseline)) opt->alpha0 = 1;
+    return sampling_settle(s, "", err, err_size);
+}
+
+/* Limits of the holes that do not go together, with those of the request. */
+static int check_holes(const rpc_infill_params *p, char *err, size_t err_size)
+{
+    for (size_t i = 0; i < p->n_holes; i++) {
+        const lacuna_hole *h = &p->holes[i];
+        uint32_t most = h->max_tokens ? h->max_tokens : p->opt.max_tokens;
+        if (h->exact && !most) return snprintf(err, err_size, "holes[%zu]: exact needs max_tokens", i), -1;
+        if (!most) most = SAMPLING_MAX_TOKENS;
+        if (h->min_tokens > most)
+            return snprintf(err, err_size, "holes[%zu]: min_tokens %u is more than max_tokens %u", i, (unsigned)h->min_tokens, (unsigned)most), -1;
+    }
     return 0;
 }
 
-int heal_by_default(const lacuna_infill_options *opt, int exact)
+/* The sampler's fields, and whether holes are healed. */
+static int get_settings(const json_t *params, rpc_infill_params *p, char *err, size_t err_size)
 {
-    return opt->alpha0 <= 0 && opt->rule != LACUNA_RULE_MDLM && opt->rule != LACUNA_RULE_BD3 && !exact;
+    sampler s = {.o = p->opt};
+    int exact = 0;
+    if (get_sampler(params, &s, err, err_size)) return -1;
+    p->opt = s.o;
+    for (size_t i = 0; i < p->n_holes; i++) exact |= p->holes[i].exact;
+    p->opt.heal = is_said(params, "heal") ? s.heal : sampling_heals(&p->opt, exact);
+    return check_holes(p, err, err_size);
 }
 
 int rpc_infill(const json_t *params, rpc_infill_params *p, char *err, size_t err_size)
@@ -174,20 +238,17 @@ int rpc_infill(const json_t *params, rpc_infill_params *p, char *err, size_t err
     static const char *const known[] = {"text", "holes", "lang", "path", "max_tokens", "steps", "top_k", "alpha0", "gamma", "temperature",
                                         "top_p", "min_p", "seed", "order", "rule", "strict_context", "stream", "lossless",
                                         "draft", "heal", "block", "candidates", NULL};
-    uint64_t candidates = 1;
-    int exact = 0;
+    uint32_t candidates = 1;
     *p = (rpc_infill_params){.opt = {LACUNA_INFILL_INIT}, .stream = 1};
     if (only_known(params, known, err, err_size) || get_text(params, &p->text, err, err_size) || get_holes(params, p, err, err_size) ||
-        get_names(params, &p->lang, &p->path, err, err_size) || get_sampler(params, &p->opt, err, err_size) ||
+        get_names(params, &p->lang, &p->path, err, err_size) || get_settings(params, p, err, err_size) ||
         json_get_bool(params, "stream", &p->stream, err, err_size) < 0 ||
-        json_get_uint(params, "candidates", CANDIDATES_MOST, &candidates, err, err_size) < 0) {
+        get_positive(params, "candidates", CANDIDATES_MOST, &candidates, err, err_size) < 0) {
         free(p->holes);
         p->holes = NULL;
         return RPC_PARAMS;
     }
-    p->candidates = candidates ? (size_t)candidates : 1;
-    for (size_t i = 0; i < p->n_holes; i++) exact |= p->holes[i].exact;
-    if (!json_is_boolean(json_object_get(params, "heal"))) p->opt.heal = heal_by_default(&p->opt, exact);
+    p->candidates = candidates;
     return 0;
 }
 
@@ -221,10 +282,10 @@ int rpc_score(const json_t *params, rpc_score_params *p, char *err, size_t err_s
     if (only_known(params, known, err, err_size) || get_text(params, &p->text, err, err_size) || get_names(params, &p->lang, &p->path, err, err_size) ||
         json_get_choice(params, "order", orders, &order, err, err_size) < 0 ||
         json_get_real(params, "alpha0", 0, 1, &p->opt.alpha0, err, err_size) < 0 ||
-        get_u32(params, "orders", &p->opt.n_orders, err, err_size) < 0 ||
+        get_positive(params, "orders", ORDERS_MOST, &p->opt.n_orders, err, err_size) < 0 ||
         get_u32(params, "spare", &p->opt.spare, err, err_size) < 0 ||
         json_get_bool(params, "exact", &p->opt.exact, err, err_size) < 0 ||
-        json_get_uint(params, "seed", INT64_MAX, &p->opt.seed, err, err_size) < 0 ||
+        get_seed(params, &p->opt.seed, err, err_size) < 0 ||
         json_get_bool(params, "no_end", &p->opt.no_end, err, err_size) < 0 ||
         json_get_bool(params, "strict_context", &strict, err, err_size) < 0 || get_spans(params, p, err, err_size)) {
         free(p->spans);

@@ -11,7 +11,6 @@
 #include "common/buf.h"
 #include "lacuna.h"
 
-
 enum {
     RPC_PARSE = -32700,     /* not JSON */
     RPC_INVALID = -32600,   /* JSON, but no request */
@@ -29,7 +28,8 @@ typedef struct {
     const json_t *params; /* an object, or NULL */
 } rpc_request;
 
-/* Read one line.  0, or RPC_PARSE or RPC_INVALID with a message; r->id is then set if it could be read. */
+/* Read one line.  0, or RPC_PARSE, RPC_INVALID or (a whole number beyond 64 bits) RPC_PARAMS with a message; r->id is then set if
+ * it could be read. */
 int rpc_parse(const char *line, size_t n, rpc_request *r, char *err, size_t err_size);
 void rpc_free(rpc_request *r);
 
@@ -53,9 +53,6 @@ typedef struct {
 } rpc_score_params;
 
 /* 0, or RPC_PARAMS with a message that names the field.  Free with free(p->holes), free(p->spans). */
-/* Is a hole healed where nothing is said about it?  Where that was measured to help, one slot at a time, unless its number of tokens
- * is given. */
-int heal_by_default(const lacuna_infill_options *opt, int exact);
 int rpc_infill(const json_t *params, rpc_infill_params *p, char *err, size_t err_size);
 int rpc_score(const json_t *params, rpc_score_params *p, char *err, size_t err_size);
 /* The id to cancel, borrowed. */
@@ -66,7 +63,5 @@ void rpc_put_id(buf *b, const json_t *id);
 void rpc_begin_result(buf *b, const json_t *id);   /* {"jsonrpc":"2.0","id":ID,"result":   */
 void rpc_end(buf *b);                              /* }\n */
 void rpc_put_error(buf *b, const json_t *id, int code, const char *message, const lacuna_error *cause); /* whole line */
-
-extern const char *const rpc_orders[], *const rpc_rules[]; /* names of lacuna_order and lacuna_rule */
 
 #endif

@@ -147,16 +147,6 @@ void fill_text(buf *out, const char *text, size_t len, const lacuna_hole *holes,
 
 int sampler_settle(const char *command, sampler *s)
 {
-    int baseline = s->rule == LACUNA_RULE_MDLM || s->rule == LACUNA_RULE_BD3;
-    if (s->lossless && ((s->order_seen && s->order != LACUNA_ORDER_LEFT) || s->alpha0_seen || s->steps_seen || (s->rule_seen && s->rule)))
-        return cmd_usage(command, "--lossless gives the text of one slot a pass, left to right: --order, --alpha0, --steps and --rule do not apply");
-    if (s->draft_seen && !s->lossless) return cmd_usage(command, "--draft needs --lossless");
-    if (s->block_seen && s->rule != LACUNA_RULE_BD3) return cmd_usage(command, "--block needs --rule bd3");
-    /* An order, a number of steps or a baseline speaks of parallel slots: without --alpha0 it is of all of them. */
-    if (!s->alpha0_seen && (s->order != LACUNA_ORDER_LEFT || s->steps_seen || baseline)) s->o.alpha0 = 1;
-    if (s->lossless) s->order = LACUNA_ORDER_LEFT, s->rule = LACUNA_RULE_INDEPENDENT, s->o.alpha0 = 0;
-    s->o.order = (lacuna_order)s->order;
-    s->o.rule = (lacuna_rule)s->rule;
-    s->o.lossless = s->lossless;
-    return GO_ON;
+    char err[256];
+    return sampling_settle(s, "--", err, sizeof err) ? cmd_usage(command, "%s", err) : GO_ON;
 }

@@ -4,6 +4,7 @@
 
 #include "common/args.h"
 #include "common/buf.h"
+#include "common/sampling.h"
 #include "lacuna.h"
 
 /* One way to fill all holes. */
@@ -38,16 +39,10 @@ void fill_free(fill_result *r, size_t n);
 /* The text with its holes filled. */
 void fill_text(buf *out, const char *text, size_t len, const lacuna_hole *holes, const fill_result *r);
 
-/* Options of the sampler, shared by infill and sample. */
-typedef struct {
-    lacuna_infill_options o;
-    int order, rule;            /* indices into rpc_orders, rpc_rules */
-    int lossless, order_seen, rule_seen, temp_seen, alpha0_seen, steps_seen, draft_seen, block_seen;
-} sampler;
-
 /* Take over into s->o what the options say, and what they mean for each other.  GO_ON, or the exit code of a usage error. */
 int sampler_settle(const char *command, sampler *s);
 
+/* Options of the sampler, shared by infill and sample. */
 #define SAMPLER_OPTS(s)                                                                                              \
     OPT_HEAD("sampling"),                                                                                            \
     OPT_NUM_SEEN("alpha0", ARG_REAL, &(s)->o.alpha0, "A", 0, 1, "share of slots revealed in parallel steps, the rest " \
@@ -55,9 +50,9 @@ int sampler_settle(const char *command, sampler *s);
                  &(s)->alpha0_seen),                                                                                 \
     OPT_NUM_SEEN("steps", ARG_U32, &(s)->o.steps, "T", 1, 4294967295.0, "parallel steps (default: one a slot)",      \
                  &(s)->steps_seen),                                                                                  \
-    OPT_ONE_OF("order", &(s)->order, "ORDER", rpc_orders, "left, random, stride, confidence, margin or entropy",     \
+    OPT_ONE_OF("order", &(s)->order, "ORDER", sampling_orders, "left, random, stride, confidence, margin or entropy",     \
                &(s)->order_seen),                                                                                    \
-    OPT_ONE_OF("rule", &(s)->rule, "RULE", rpc_rules, "what masks of one step see of each other: independent, paper, " \
+    OPT_ONE_OF("rule", &(s)->rule, "RULE", sampling_rules, "what masks of one step see of each other: independent, paper, " \
                "mdlm or bd3",                                                                                        \
                &(s)->rule_seen),                                                                                     \
     OPT_NUM_SEEN("block", ARG_U32, &(s)->o.block, "N", 1, 4294967295.0, "rule bd3: slots of a block (default 16)",   \
@@ -66,7 +61,8 @@ int sampler_settle(const char *command, sampler *s);
     OPT_NUM_SEEN("draft", ARG_U32, &(s)->o.draft, "N", 1, 4294967295.0, "with --lossless: slots drafted at most a "  \
                  "pass (default 8)",                                                                                 \
                  &(s)->draft_seen),                                                                                  \
-    OPT_NUM("gamma", 0, ARG_REAL, &(s)->o.gamma, "G", 0, 1e300, "entropy order: nats a step may spend (default 0.5)"), \
+    OPT_NUM_SEEN("gamma", ARG_REAL, &(s)->o.gamma, "G", 0, 1e6, "order entropy: nats a step may spend (default 0.5)", \
+                 &(s)->gamma_seen),                                                                                  \
     OPT_NUM_SEEN("temp", ARG_REAL, &(s)->o.temperature, "X", 0, 1e6, "temperature; 0: the most likely token",      \
                  &(s)->temp_seen),                                                                                   \
     OPT_NUM("top-k", 0, ARG_U32, &(s)->o.top_k, "K", 0, 4294967295.0, "draw from the K most likely tokens"),         \

@@ -7,7 +7,6 @@
 #include "common/io.h"
 #include "common/json.h"
 #include "common/marker.h"
-#include "common/rpc.h"
 #include "common/say.h"
 #include "lacuna/cmd.h"
 #include "lacuna/report.h"
@@ -212,7 +211,11 @@ static int inconsistent(const infill_options *o)
         return cmd_usage("infill", "--jsonl has its hole between prompt and suffix; --at, --range and --marker do not apply");
     if (o->jsonl && (o->json || o->only || o->stream))
         return cmd_usage("infill", "--jsonl cannot be used with --json, --only or --stream");
-    if (o->heal && o->no_heal) return cmd_usage("infill", "--heal and --no-heal exclude each other");
+    if (o->s.heal && o->no_heal) return cmd_usage("infill", "--heal and --no-heal exclude each other");
+    uint32_t most = o->s.o.max_tokens ? o->s.o.max_tokens : SAMPLING_MAX_TOKENS;
+    if (o->min_tokens > most)
+        return cmd_usage("infill", "--min-tokens %u is more than --max-tokens %u%s", (unsigned)o->min_tokens, (unsigned)most,
+                         o->s.o.max_tokens ? "" : " (the default)");
     if (o->exact && !o->s.o.max_tokens) return cmd_usage("infill", "--exact needs --max-tokens");
     if (o->json && o->only) return cmd_usage("infill", "--json and --only exclude each other (the fills are in the JSON)");
     return GO_ON;
@@ -230,7 +233,7 @@ int cmd_infill(int argc, char **argv)
         OPT("min-tokens", 0, ARG_U32, &o.min_tokens, "N", "tokens a hole gets at least"),
         OPT("exact", 0, ARG_FLAG, &o.exact, NULL, "exactly --max-tokens tokens"),
         OPT("one-line", 0, ARG_FLAG, &o.one_line, NULL, "no line feed in a fill"),
-        OPT("heal", 0, ARG_FLAG, &o.heal, NULL, "let the model finish a word that is cut where a hole starts (default, but with parallel slots and --exact)"),
+        OPT("heal", 0, ARG_FLAG, &o.s.heal, NULL, "let the model finish a word that is cut where a hole starts (default, but with parallel slots and --exact)"),
         OPT("no-heal", 0, ARG_FLAG, &o.no_heal, NULL, "take the text before a hole as it stands"),
         OPT_HEAD("output (default: the completed text)"),
         OPT("only", 0, ARG_FLAG, &o.only, NULL, "the fills alone, a line feed behind each"),
@@ -241,7 +244,7 @@ int cmd_infill(int argc, char **argv)
         OPT("stream", 0, ARG_FLAG, &o.stream, NULL, "on a terminal: show the text while it is filled"),
         OPT_NUM("pace", 0, ARG_U32, &o.pace, "MS", 0, 10000, "with --stream: milliseconds a step stands at least, for watching"),
         OPT_NUM("candidates", 0, ARG_U32, &o.candidates, "N", 1, 10000,
-                "fill N times side by side with seeds S, S+1, ... and take the most likely (per token)"),
+                "fill N times with seeds S, S+1, ..., side by side in rounds of 64, and take the most likely (per token)"),
         SAMPLER_OPTS(&o.s),
         ENGINE_OPTS(&o.e),
         OPT("strict-context", 0, ARG_FLAG, &o.strict, NULL, "fail when the text does not fit (default: leave out what is far)"),
@@ -255,7 +258,7 @@ int cmd_infill(int argc, char **argv)
     if (code == GO_ON) code = sampler_settle("infill", &o.s);
     if (code == GO_ON) {
         const char *path = files.n ? files.v[0] : NULL;
-        o.s.o.heal = o.heal || (!o.no_heal && heal_by_default(&o.s.o, o.exact));
+        o.s.o.heal = o.s.heal || (!o.no_heal && sampling_heals(&o.s.o, o.exact));
         o.s.o.drop_far = !o.strict;
         code = o.jsonl ? infill_jsonl(&o, path) : one_text(&o, path);
     }

@@ -9,7 +9,7 @@ typedef struct {
     engine_options e;
     sampler s;
     uint32_t min_tokens, candidates;
-    int one_line, exact, strict, stream, only, null, json, jsonl, heal, no_heal;
+    int one_line, exact, strict, stream, only, null, json, jsonl, no_heal;
     uint32_t pace;
     const char *marker;
     int marker_seen;

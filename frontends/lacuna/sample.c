@@ -5,7 +5,6 @@
 
 #include "common/io.h"
 #include "common/json.h"
-#include "common/rpc.h"
 #include "common/say.h"
 #include "lacuna/cmd.h"
 #include "lacuna/engine.h"
@@ -233,6 +232,8 @@ int cmd_sample(int argc, char **argv)
     free(files.v);
     if (code == GO_ON && o.greedy && o.s.temp_seen) code = cmd_usage("sample", "--greedy and --temp exclude each other");
     if (code == GO_ON) code = sampler_settle("sample", &o.s);
+    if (code == GO_ON && o.plan && o.s.o.rule == LACUNA_RULE_BD3)
+        code = cmd_usage("sample", "--plan cannot be used with --rule bd3, which goes block by block");
     if (code != GO_ON) return code;
     if (o.greedy) o.s.o.temperature = 0;
     return sample(&o);

@@ -115,7 +115,9 @@ def malformed_lines():
              (b'{"jsonrpc":"2.0","id":9,"method":"infill","params":{"text":"a","holes":[{"start":5,"end":5}]}}', 9, -32602),
              (b'{"jsonrpc":"2.0","id":10,"method":"infill","params":{"text":"a","holes":[{"start":0}],"temperature":-1}}', 10, -32602),
              (b'{"jsonrpc":"2.0","id":11,"method":"infill","params":{"text":"a","holes":[{"start":0}],"lang":"perl"}}', 11, -32602),
-             (b'{"jsonrpc":"2.0","id":12,"method":"cancel"}', 12, -32602), (b"[" * 100000, None, -32700), (b'{"a":"\x00"}', None, -32700),
+             (b'{"jsonrpc":"2.0","id":12,"method":"cancel"}', 12, -32602),
+             (b'{"jsonrpc":"2.0","id":14,"method":"infill","params":{"text":"a","holes":[{"start":0}],"seed":18446744073709551615}}', 14, -32602),
+             (b'{"jsonrpc":"2.0","id":"s","method":"score","params":{"text":"a","seed":9223372036854775808}}', "s", -32602), (b"[" * 100000, None, -32700), (b'{"a":"\x00"}', None, -32700),
              (b'{"jsonrpc":"2.0","id":"\\ud83d\\ude00","method":"nope"}\r', "\U0001f600", -32601)]
     for line, id, code in cases:
         s.send(line)
@@ -197,6 +199,15 @@ def duplicate_ids():
     s.end()
 
 
+def largest_seed():
+    s = Server()
+    s.call(1, "infill", hole(seed=str(2**64 - 1), temperature=1))
+    r = s.reply(1)[0]["result"]
+    p = subprocess.run([LACUNA, "infill", "--max-tokens", "4", "--temp", "1", "--seed", str(2**64 - 1), "--at", "1:5"], input=b"x = \n", stdout=subprocess.PIPE)
+    assert r["seed"] == 2**64 - 1 and p.stdout.decode() == r["text"], r
+    s.end()
+
+
 def many_in_flight():
     s = Server("--workers", "4")
     for i in range(100):
@@ -261,7 +272,7 @@ def usage():
     assert p.returncode == 2 and b"--stdio" in p.stderr
 
 
-for test in (infill, candidates, ways_of_filling, same_as_command, score_and_info, malformed_lines, too_long_line, cancel, cancel_races, duplicate_ids, many_in_flight, slow_reader,
+for test in (infill, candidates, ways_of_filling, same_as_command, score_and_info, malformed_lines, too_long_line, cancel, cancel_races, duplicate_ids, largest_seed, many_in_flight, slow_reader,
              end_of_input, closed_pipe, usage):
     try:
         test()

@@ -57,8 +57,8 @@ assert len(L)==3 and len(L[-1]["fills"])==2 and L[0]["phase"]=="diffusion", L
 f=L[-1]["fills"]; assert L[-1]["text"]==open("two.c").read().replace("<|fill|>","\0").replace("\0",f[0],1).replace("\0",f[1],1)'
 "$lacuna" infill -0 --max-tokens 4 two.c | tr -cd '\000' | wc -c | grep -q '^ *2$'; say $? "--null: a NUL behind each fill"
 [ "$("$lacuna" infill --null --max-tokens 4 --one-line two.c | tr '\000' '\n' | wc -l)" -eq 2 ]; say $? "--one-line: no line feed in a fill"
-for o in random left stride confidence margin entropy; do
-    "$lacuna" infill --order $o --alpha0 0.5 --gamma 0.7 --seed 3 --max-tokens 6 a.py >o1.out && "$lacuna" infill --order $o --alpha0 0.5 --gamma 0.7 --seed 3 --threads 2 --max-tokens 6 a.py >o2.out
+for o in random left stride confidence margin "entropy --gamma 0.7"; do
+    "$lacuna" infill --order $o --alpha0 0.5 --seed 3 --max-tokens 6 a.py >o1.out && "$lacuna" infill --order $o --alpha0 0.5 --seed 3 --threads 2 --max-tokens 6 a.py >o2.out
     [ $? -eq 0 ] && [ -s o1.out ] && cmp -s o1.out o2.out; say $? "--order $o, same with two threads"
 done
 for r in paper independent mdlm; do t "--rule $r" "$lacuna" infill --rule $r --alpha0 1 --steps 2 --max-tokens 6 a.py; done
@@ -82,9 +82,16 @@ t "--heal: the text before the hole comes once" py '
 import json
 L=[json.loads(l) for l in open("h2.out")]; d=L[-1]
 a,b=open("heal.py").read().split("<|fill|>"); assert d["text"]==a+d["fills"][0]+b,d'
-for o in "--lossless --order random" "--lossless --steps 2" "--lossless --alpha0 1" "--lossless --rule paper"; do fails "usage: $o" 2 "do not apply" "$lacuna" infill $o a.py; done
+for o in "--lossless --order random" "--lossless --steps 2" "--lossless --alpha0 1" "--lossless --rule paper"; do fails "usage: $o" 2 "cannot be used with --lossless" "$lacuna" infill $o a.py; done
 fails "usage: --draft alone" 2 "needs --lossless" "$lacuna" infill --draft 4 a.py
 fails "usage: --block alone" 2 "needs --rule bd3" "$lacuna" infill --block 4 a.py
+fails "usage: --gamma alone" 2 "needs --order entropy" "$lacuna" infill --gamma 1 a.py
+for r in mdlm bd3; do
+    fails "usage: --rule $r --heal" 2 "--heal cannot be used with --rule $r" "$lacuna" infill --rule $r --heal a.py
+    fails "usage: --rule $r --order confidence" 2 "--order left, random or stride, not with confidence" "$lacuna" infill --rule $r --order confidence a.py
+done
+fails "usage: --min-tokens above --max-tokens" 2 "--min-tokens 5 is more than --max-tokens 3" "$lacuna" infill --min-tokens 5 --max-tokens 3 a.py
+fails "usage: --min-tokens above the default" 2 "more than --max-tokens 16 (the default)" "$lacuna" infill --lossless --min-tokens 20 a.py
 fails "usage: --heal --no-heal" 2 "exclude each other" "$lacuna" infill --heal --no-heal a.py
 s="--temp 1.2 --top-k 50 --top-p 0.9 --min-p 0.01 --max-tokens 8"
 "$lacuna" infill $s --seed 1 a.py >s1; "$lacuna" infill $s --seed 1 a.py >s1b; "$lacuna" infill $s --seed 2 a.py >s2
@@ -235,6 +242,7 @@ echo '{"groups":[1]}' >p6; fails "plan: no order" 1 "order: missing" "$lacuna" s
 echo '[]' >p7; fails "plan: an array" 1 "order" "$lacuna" sample --plan p7
 fails "plan and --length differ" 1 "length" "$lacuna" sample --plan plan.json --length 5
 fails "plan: missing file" 1 "nosuch" "$lacuna" sample --plan nosuch
+fails "--plan with --rule bd3" 2 "--plan cannot be used with --rule bd3" "$lacuna" sample --plan plan.json --rule bd3
 fails "--greedy with --temp" 2 "exclude" "$lacuna" sample --greedy --temp 1
 fails "--logits that cannot be written" 1 "nodir/x: No such file" "$lacuna" sample --length 2 --logits nodir/x
 fails "--length beyond the context" 1 "" "$lacuna" sample --length 100000000

@@ -97,6 +97,8 @@ static void requests(void **state)
         {"{\"jsonrpc\":\"2.0\",\"id\":1}", RPC_INVALID, 1},
         {"{\"jsonrpc\":\"2.0\",\"id\":[],\"method\":\"info\"}", RPC_INVALID, 0},
         {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"info\",\"params\":[1]}", RPC_INVALID, 1},
+        {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"infill\",\"params\":{\"seed\":9223372036854775808}}", RPC_PARAMS, 1},
+        {"{\"jsonrpc\":\"2.0\",\"id\":9223372036854775808,\"method\":\"info\"}", RPC_PARAMS, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         rpc_request r;
@@ -122,6 +124,8 @@ static void params(void **state)
     char err[256];
     assert_int_equal(infill_code("{\"text\":\"ab\",\"holes\":[{\"start\":1,\"end\":1}]}", err), 0);
     assert_int_equal(infill_code("{\"text\":\"ab\",\"holes\":[{\"start\":1}],\"temperature\":null}", err), 0);
+    assert_int_equal(infill_code("{\"text\":\"ab\",\"holes\":[{\"start\":1}],\"seed\":\"18446744073709551615\"}", err), 0);
+    assert_int_equal(infill_code("{\"text\":\"ab\",\"holes\":[{\"start\":1}],\"lossless\":true,\"order\":\"left\",\"rule\":\"independent\"}", err), 0);
     static const struct { const char *params, *names; } bad[] = {
         {"{\"holes\":[{\"start\":1,\"end\":1}]}", "text"},
         {"{\"text\":3,\"holes\":[]}", "text"},
@@ -136,6 +140,21 @@ static void params(void **state)
         {"{\"text\":\"ab\",\"holes\":[{\"start\":1}],\"top_p\":2}", "top_p"},
         {"{\"text\":\"ab\",\"holes\":[{\"start\":1}],\"order\":\"up\"}", "order"},
         {"{\"text\":\"ab\",\"holes\":[{\"start\":1}],\"stream\":1}", "stream"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1}],\"seed\":\"18446744073709551616\"}", "seed"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1}],\"draft\":4}", "draft needs lossless"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1}],\"lossless\":true,\"draft\":0}", "draft"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1}],\"block\":4}", "block needs rule bd3"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1}],\"rule\":\"bd3\",\"block\":0}", "block"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1}],\"gamma\":1}", "gamma needs order entropy"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1}],\"candidates\":0}", "candidates"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1}],\"steps\":0}", "steps"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1}],\"lossless\":true,\"alpha0\":0.5}", "alpha0 cannot be used with lossless"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1}],\"lossless\":true,\"steps\":2}", "steps cannot be used with lossless"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1}],\"lossless\":true,\"order\":\"random\"}", "order cannot be used with lossless"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1}],\"rule\":\"mdlm\",\"heal\":true}", "heal cannot be used with rule mdlm"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1}],\"rule\":\"bd3\",\"order\":\"margin\"}", "order left, random or stride"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1,\"min_tokens\":20}]}", "min_tokens 20 is more than max_tokens 16"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1,\"exact\":true}]}", "exact needs max_tokens"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_int_equal(infill_code(bad[i].params, err), RPC_PARAMS);
