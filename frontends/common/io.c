@@ -151,6 +151,18 @@ int io_file_open(io_file *f, const char *path, char *err, size_t err_size)
     return -1;
 }
 
+int io_file_try(const char *path, char *err, size_t err_size)
+{
+    struct stat st;
+    io_file f;
+    if (stat(path, &st) == 0 && S_ISFIFO(st.st_mode)) return 0; /* its reader would see an end */
+    if (io_file_open(&f, path, err, err_size)) return -1;
+    int full = !f.temp && write(f.fd, "", 0) < 0; /* some devices refuse even nothing */
+    if (full) snprintf(err, err_size, "%s: %s", path, strerror(errno));
+    io_file_drop(&f);
+    return full ? -1 : 0;
+}
+
 static int flush(io_file *f, char *err, size_t err_size)
 {
     int r = io_write(f->fd, f->b.p, f->b.n);

@@ -40,6 +40,8 @@ typedef struct {
 } io_file;
 
 int io_file_open(io_file *f, const char *path, char *err, size_t err_size);
+/* Could it be opened and written now?  Asked before long work whose result it gets; a regular file stays as it is. */
+int io_file_try(const char *path, char *err, size_t err_size);
 int io_file_add(io_file *f, const void *bytes, size_t n, char *err, size_t err_size);
 int io_file_commit(io_file *f, char *err, size_t err_size);
 void io_file_drop(io_file *f); /* give up; nothing is left; harmless after commit */

@@ -216,6 +216,20 @@ static int run(const bench_options *o, const engine *e, lacuna_text text, const 
     return code;
 }
 
+/* Is all that the run needs there?  Known before it begins, for it is long. */
+static int check(const bench_options *o, const engine *e, lacuna_text text)
+{
+    char why[512];
+    lacuna_error err;
+    if (o->json && io_file_try(o->json, why, sizeof why)) return say("%s", why), -1;
+    if (!e->info->has_tokenizer) return 0;
+    int64_t n = lacuna_encode(e->model, text.bytes, text.len, NULL, NULL, 0, &err);
+    if (n < 0) return say("%s", err.msg), -1;
+    if (n >= BENCH_LEAST) return 0;
+    say("%s: %lld tokens, and at least %d are needed", o->text ? o->text : "the text of the bench", (long long)n, BENCH_LEAST);
+    return -1;
+}
+
 int cmd_bench(int argc, char **argv)
 {
     bench_options o = {.threads = "1,2"};
@@ -246,7 +260,7 @@ int cmd_bench(int argc, char **argv)
     if (o.text && io_read(o.text, &text, why, sizeof why)) return say("%s", why), EXIT_FAILED;
     if (engine_open_model(&e, &o.e)) return buf_free(&text), EXIT_FAILED;
     lacuna_text of = {o.text ? text.p : bench_default_text, o.text ? text.n : strlen(bench_default_text)};
-    code = run(&o, &e, of, threads, n);
+    code = check(&o, &e, of) ? EXIT_FAILED : run(&o, &e, of, threads, n);
     engine_close(&e);
     buf_free(&text);
     return code;

@@ -6,7 +6,7 @@
 #include "lacuna.h"
 #include "lacuna/timing.h"
 
-enum { BENCH_CACHED = 512, BENCH_FILL = 32 }; /* entries of context; slots of a fill */
+enum { BENCH_CACHED = 512, BENCH_FILL = 32, BENCH_LEAST = 4 * BENCH_FILL }; /* entries of context; slots of a fill; tokens of a text */
 
 typedef struct {
     lacuna_model *model;

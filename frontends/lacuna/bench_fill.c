@@ -11,7 +11,7 @@
 #include "lacuna/bench.h"
 #include "lacuna/engine.h"
 
-enum { PLACES = 4, KEYS = 8, LEAST_ROUNDS = 3, MOST_ROUNDS = 60, LEAST_TOKENS = 4 * BENCH_FILL };
+enum { PLACES = 4, KEYS = 8, LEAST_ROUNDS = 3, MOST_ROUNDS = 60 };
 #define BUDGET_MS 2000.0
 
 typedef enum { SEQUENTIAL, GROUPS, LOSSLESS, KEYSTROKE } way;
@@ -161,11 +161,6 @@ static int cut_text(filler *f)
     n = lacuna_encode(b->model, b->text.bytes, b->text.len, ids, f->ends, (size_t)n, &b->err);
     free(ids);
     if (n < 0) return (int)n;
-    if (n < LEAST_TOKENS) {
-        b->err.code = LACUNA_E_ARG;
-        snprintf(b->err.msg, sizeof b->err.msg, "the text has %lld tokens; at least %d are needed", (long long)n, LEAST_TOKENS);
-        return b->err.code;
-    }
     f->context = (size_t)n < room + BENCH_FILL ? (size_t)n - BENCH_FILL : room;
     f->places = PLACES;
     f->tag = lang_guess(b->info, NULL, b->text.bytes, b->text.len);

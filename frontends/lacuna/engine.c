@@ -11,6 +11,8 @@
 #include "common/model_path.h"
 #include "common/say.h"
 
+#define KERNELS "ref, avx2, avx2vnni, avx512, avx512vnni, avx512bf16, neon" /* as in lacuna.h */
+
 const char *const engine_cache_types[] = {"auto", "f32", "bf16", NULL};
 
 static volatile sig_atomic_t caught;
@@ -47,15 +49,20 @@ int engine_open_model(engine *e, const engine_options *o)
         return -1;
     }
     buf_free(&why);
-    lacuna_model_options mo = {.size = LACUNA_MODEL_INIT};
+    const char *kernel = getenv("LACUNA_KERNEL");
+    lacuna_model_options mo = {.size = LACUNA_MODEL_INIT, .kernel = kernel && *kernel ? kernel : NULL};
     if (o->verbose) mo.log.fn = on_log;
     if (lacuna_model_open(&e->model, e->path, &mo, &err) < 0) {
-        say("%s", err.msg);
+        if (mo.kernel && err.code == LACUNA_E_ARG) say("$LACUNA_KERNEL: %s; there are " KERNELS, err.msg);
+        else say("%s", err.msg);
         engine_close(e);
         return -1;
     }
     e->info = lacuna_model_get_info(e->model);
-    if (o->verbose) say("model %s", e->path);
+    if (o->verbose) say("model %s, kernel %s", e->path, e->info->kernel);
+    if (o->verbose && o->context > e->info->n_context)
+        say("--context %u: the model was trained with %u positions; what more than that gives is not known", (unsigned)o->context,
+            (unsigned)e->info->n_context);
     return 0;
 }
 

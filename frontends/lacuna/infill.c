@@ -26,6 +26,13 @@ lacuna_hole infill_hole(const infill_options *o, lacuna_span span)
                          .one_line = o->one_line};
 }
 
+const char *infill_advice(const infill_options *o, const lacuna_error *err)
+{
+    if (err->code != LACUNA_E_LIMIT) return "";
+    return o->strict ? " (--context allows more; without --strict-context what is far from the holes is left out)"
+                     : " (fewer holes, nearer to each other, or a smaller --max-tokens; --context allows more positions)";
+}
+
 /* ---- holes --------------------------------------------------------------------------------- */
 
 static int by_start(const void *a, const void *b)
@@ -170,7 +177,11 @@ static int fill(show *s)
     int rc = fill_candidates(s->e->session, c->text.p, c->text.n, c->holes, c->n, &opt, s->o->candidates, &watch, &r, &n,
                              &err);
     if (s->v) view_close(s->v, rc < 0);
-    if (rc < 0) return engine_failed(&err);
+    if (rc < 0) {
+        const char *advice = infill_advice(s->o, &err);
+        if (*advice) say("%s%s", err.msg, advice);
+        return *advice ? EXIT_FAILED : engine_failed(&err);
+    }
     if (r[0].dropped && s->o->e.verbose) say("%zu bytes far from the holes did not fit in the context", r[0].dropped);
     if (s->o->json) put_json(s, r, n);
     else put_text(s, &r[0]);

@@ -19,6 +19,9 @@ typedef struct {
 /* The hole [span) with the limits the options set for every hole. */
 lacuna_hole infill_hole(const infill_options *o, lacuna_span span);
 
+/* What to do about an error of the library: text to put behind its message, "" where there is nothing to say. */
+const char *infill_advice(const infill_options *o, const lacuna_error *err);
+
 /* All of `lacuna infill --jsonl`; returns the exit code. */
 int infill_jsonl(const infill_options *o, const char *path);
 

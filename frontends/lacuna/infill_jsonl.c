@@ -93,7 +93,7 @@ static int complete(jsonl *j, const json_t *o, buf *fields, char *why, size_t wh
     buf_free(&text);
     if (rc < 0) {
         *cancelled = err.code == LACUNA_E_CANCELLED && engine_signal();
-        snprintf(why, why_size, "%s", err.msg);
+        snprintf(why, why_size, "%s%s", err.msg, infill_advice(j->o, &err));
         return -1;
     }
     json_add_text(fields, "completion", r[0].fills[0].p, r[0].fills[0].n);

@@ -115,7 +115,8 @@ typedef struct {
     lacuna_allocator allocator; /* fn NULL: malloc.  SentencePiece (C++) allocates by itself. */
     lacuna_log log;             /* fn NULL: silent */
     int verify;                 /* non-zero: check the checksum of all tensor data at open (reads the file) */
-    const char *kernel;         /* force a kernel table: "ref", "avx2", "avx512", "neon"; NULL: best here */
+    const char *kernel;         /* force a kernel table: "ref", "avx2", "avx2vnni", "avx512", "avx512vnni", "avx512bf16", "neon";
+                                   NULL: the best that this CPU runs */
 } lacuna_model_options;
 #define LACUNA_MODEL_INIT sizeof(lacuna_model_options)
 

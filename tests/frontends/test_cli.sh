@@ -148,7 +148,15 @@ assert base64.b64decode(d["text_bytes"])==open("bin.out","rb").read()'
 py 'open("long.txt","w").write("many words here\n"*3000+"the <|fill|> end\n"+"and more\n"*3000)'
 "$lacuna" infill --max-tokens 3 --json long.txt | tail -1 | py 'import json,sys; d=json.load(sys.stdin); assert d["dropped"]>0 and len(d["text"])>70000'; say $? "long text: far context is dropped"
 fails "--strict-context" 1 "token" "$lacuna" infill --strict-context long.txt
+"$lacuna" infill -v --context 100000 --max-tokens 2 a.py 2>&1 >/dev/null | grep -q 'trained with [0-9]* positions'; say $? "-v: --context beyond what was trained"
 t "--context" "$lacuna" infill --context 128 --max-tokens 3 long.txt
+py 'print("a <|fill|> b\n"*3000)' >holes.txt
+fails "too many holes" 1 "(fewer holes.*--context" "$lacuna" infill holes.txt
+fails "--strict-context tells what to do" 1 "without --strict-context" "$lacuna" infill --strict-context long.txt
+"$lacuna" infill -v --max-tokens 6 a.py 2>k.err >/dev/null
+LACUNA_KERNEL=ref "$lacuna" infill -v --max-tokens 6 a.py 2>&1 >/dev/null | grep -q 'kernel ref'; say $? "LACUNA_KERNEL"
+LACUNA_KERNEL= "$lacuna" infill -v --max-tokens 6 a.py 2>&1 >/dev/null | grep -q "$(grep -o 'kernel .*' k.err)"; say $? "LACUNA_KERNEL that is empty"
+fails "LACUNA_KERNEL that is unknown" 1 "LACUNA_KERNEL: kernel 'sse'.*avx512vnni" env LACUNA_KERNEL=sse "$lacuna" infill a.py
 fails "--max-tokens beyond the context" 1 "" "$lacuna" infill --max-tokens 4294967295 a.py
 fails "missing file" 1 "nosuch: No such file" "$lacuna" infill nosuch
 fails "directory" 1 "Is a directory" "$lacuna" infill "$tmp"
@@ -323,6 +331,12 @@ assert [(p["masks"],p["cached"]) for p in r["pass"]]==[(m,c) for c in (512,2048)
 for p in r["pass"]+r["prefill"]: assert 0<p["ms"]["min"]<=p["ms"]["median"]<=p["ms"]["max"] and p["floor_ms"]>0 and p["ms"]["n"]>=3
 assert [f["passes"] for f in r["fill"][:5]]==[32,16,8,4,2] and r["fill"][5]["same_text"]==1 and r["fill"][6]["reused"]>0.98 and r["loaded"]["times_idle"]>0'
 fails "bench: no list of threads" 2 "1,x" "$lacuna" bench --threads 1,x
+fails "bench: --json in no folder" 1 "nodir/b.json: No such file" "$lacuna" bench --json nodir/b.json
+fails "bench: --json that is a folder" 1 "Is a directory" "$lacuna" bench --json "$tmp"
+fails "bench: --json on a full device" 1 "/dev/full: No space" "$lacuna" bench --json /dev/full
+ls b.json.* >/dev/null 2>&1; [ $? -ne 0 ]; say $? "bench: no temporary file is left"
+fails "bench: text too short" 1 "plain.txt: [0-9]* tokens, and at least 128" "$lacuna" bench --text plain.txt
+fails "bench: text that is a folder" 1 "Is a directory" "$lacuna" bench --text "$tmp"
 fails "bench: missing text" 1 "nosuch.txt: No such file" "$lacuna" bench --text nosuch.txt
 fails "sample needs --ids without tokenizer" 1 "ids" "$lacuna" sample -m ./f32.gguf
 fails "infill without tokenizer" 1 "tokenizer" "$lacuna" infill -m ./f32.gguf a.py
