@@ -144,6 +144,7 @@ static int measure(filler *f)
                 bench_show("lossless: %zu of %zu fills differ from one at a time\n", t[w].fills - t[w].same, t[w].fills);
         }
         buf_put(&b->json, "]");
+        bench_show("begin: ms to take the text apart; passes(8): the time in passes of 8 masks; reused: context found in the cache\n");
     }
     for (size_t w = 0; w < WAYS; w++) timings_free(&t[w].t), timings_free(&t[w].begin);
     return r;

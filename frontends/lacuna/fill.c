@@ -121,6 +121,10 @@ int fill_candidates(lacuna_session *s, const char *text, size_t len, const lacun
             if (rc == 0 && watch && watch->done) watch->done(watch->ctx, &r[c]);
             size_t k = 0;
             while (k < have && !same(&all[k], &r[c])) k++;
+            if (rc == 0 && k < have && better_first(&r[c], &all[k]) < 0) {
+                fill_result worse = all[k]; /* the same text in fewer or likelier tokens */
+                all[k] = r[c], r[c] = worse;
+            }
             if (rc < 0 || k < have) free_one(&r[c]);
             else all[have++] = r[c];
         }

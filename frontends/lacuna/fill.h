@@ -28,8 +28,8 @@ typedef struct {
     void *ctx;
 } fill_watch;
 
-/* Fill n times with seeds opt->seed, opt->seed + 1, ..., as rows of the same passes; of equal fills the first
- * stays.  With n > 1 and temperature 0 only the first is greedy, the others are drawn at temperature 0.8.
+/* Fill n times with seeds opt->seed, opt->seed + 1, ..., as rows of the same passes, 64 at a time; of equal texts the
+ * likeliest stays.  With n > 1 and temperature 0 only the first is greedy, the others are drawn at temperature 0.8.
  * *out: *n_out results, best log-probability per token first; free with fill_free(). */
 int fill_candidates(lacuna_session *s, const char *text, size_t len, const lacuna_hole *holes, size_t n_holes,
                     const lacuna_infill_options *opt, size_t n, const fill_watch *watch, fill_result **out,
