@@ -120,6 +120,13 @@ static float dot(const float *a, const float *b, size_t n)
     return (float)sum;
 }
 
+static float max(const float *x, size_t n)
+{
+    float most = -INFINITY;
+    for (size_t i = 0; i < n; i++) most = x[i] > most ? x[i] : most;
+    return most;
+}
+
 static void axpy(float *y, float a, const float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++) y[i] += a * x[i];
@@ -172,6 +179,6 @@ static void gelu_tanh(float *y, const float *x, size_t n)
 }
 
 static const lac_kern table = {
-    "ref", prepare, matmul, attend, spin, dot, axpy, exp_sum, rms_norm, layer_norm, silu_mul, gelu_tanh,
+    "ref", prepare, matmul, attend, spin, dot, max, axpy, exp_sum, rms_norm, layer_norm, silu_mul, gelu_tanh,
 };
 const lac_kern *const lac_kern_ref = &table;

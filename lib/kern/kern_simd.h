@@ -41,6 +41,19 @@ static float dot(const float *a, const float *b, size_t n)
     return (s[0] + s[1]) + (s[2] + s[3]);
 }
 
+static float max(const float *x, size_t n)
+{
+    vec m0 = v_set(-INFINITY), m1 = m0;
+    size_t i = 0;
+    for (; i + 2 * L <= n; i += 2 * L) {
+        m0 = v_max(m0, v_load(x + i));
+        m1 = v_max(m1, v_load(x + i + L));
+    }
+    float most = v_max_lanes(v_max(m0, m1));
+    for (; i < n; i++) most = x[i] > most ? x[i] : most;
+    return most;
+}
+
 static void axpy(float *y, float a, const float *x, size_t n)
 {
     vec va = v_set(a);
@@ -147,7 +160,7 @@ static void gelu_tanh(float *y, const float *x, size_t n)
 }
 
 static const lac_kern table = {
-    VEC_NAME, prepare, matmul, attend, spin, dot, axpy, exp_sum, rms_norm, layer_norm, silu_mul, gelu_tanh,
+    VEC_NAME, prepare, matmul, attend, spin, dot, max, axpy, exp_sum, rms_norm, layer_norm, silu_mul, gelu_tanh,
 };
 
 #endif

@@ -22,7 +22,7 @@ typedef struct {
     size_t n, v;
     const uint8_t *flags;
     uint8_t deny;
-    lac_exp_sum *exp_sum;
+    const lac_kern *kern;
     double *logprob;
 } job;
 
@@ -31,7 +31,7 @@ static int take(void *ctx, size_t p, size_t i, const float *logits, lacuna_error
     job *j = ctx;
     (void)p;
     size_t r = i - (j->n - 1);
-    j->logprob[r] = logits[j->token[r]] - lac_softmax_of(logits, j->v, j->flags, j->deny, j->exp_sum).norm;
+    j->logprob[r] = logits[j->token[r]] - lac_softmax_of(logits, j->v, j->flags, j->deny, j->kern).norm;
     return isnan(j->logprob[r]) ? lac_err(err, LACUNA_E_INTERNAL, r, "the network gave no number at rank %zu", r) : 0;
 }
 
@@ -44,7 +44,7 @@ int lac_loglik(lac_net *net, lac_kv *kv, const int32_t *token, const int32_t *po
     memcpy(room->pos + n - 1, pos, n * sizeof *pos);
     for (size_t r = 0; r < n; r++) room->token[n - 1 + r] = (int32_t)net->w->hp.mask;
     lac_rule_likelihood(n, room->sees);
-    job j = {token, n, net->w->hp.vocab, flags, deny, net->kern->exp_sum, logprob};
+    job j = {token, n, net->w->hp.vocab, flags, deny, net->kern, logprob};
     lac_part part = {kv, room->token, room->pos, room->sees, 2 * n - 1, 0, n - 1};
     return lac_net_forward(net, &(lac_pass){&part, 1, NULL}, take, &j, err);
 }

@@ -97,13 +97,13 @@ typedef struct {
     int32_t token;      /* of the best; -1 */
 } leaders;
 
-static leaders find(const float *logits, size_t v, const uint8_t *flags, uint8_t deny)
+static leaders find(const float *logits, size_t v, const uint8_t *flags, uint8_t deny, const lac_kern *kern)
 {
     leaders l = {-INFINITY, -INFINITY, -1};
     float x[LAC_SOFTMAX_CHUNK];
     for (size_t at = 0; at < v; at += LAC_SOFTMAX_CHUNK) {
         const size_t n = v - at < LAC_SOFTMAX_CHUNK ? v - at : LAC_SOFTMAX_CHUNK;
-        if (!(lac_softmax_without(x, logits + at, flags + at, deny, n, -INFINITY) > l.second)) continue;
+        if (!(lac_softmax_without(x, logits + at, flags + at, deny, n, -INFINITY, kern) > l.second)) continue;
         for (size_t i = 0; i < n; i++) {
             if (x[i] > l.best) l = (leaders){x[i], l.best, (int32_t)(at + i)};
             else if (x[i] > l.second) l.second = x[i];
@@ -142,11 +142,11 @@ lac_pick lac_pick_token(const float *logits, size_t v, const uint8_t *flags, uin
                         const lac_rng *rng, uint64_t draw, const double *uniform, lac_cand *room)
 {
     lac_pick out = {.token = -1};
-    leaders l = find(logits, v, flags, deny | LAC_TOKEN_NEVER);
+    leaders l = find(logits, v, flags, deny | LAC_TOKEN_NEVER, cut->kern);
     for (size_t i = 0; l.token < 0 && i < v; i++) /* nothing is larger than anything: damage, or nothing is allowed */
         if (isnan(logits[i]) && !(flags[i] & (deny | LAC_TOKEN_NEVER))) l.token = (int32_t)i;
     if (l.token < 0) return out;
-    const lac_softmax p = lac_softmax_of(logits, v, flags, LAC_TOKEN_NEVER, cut->exp_sum);
+    const lac_softmax p = lac_softmax_of(logits, v, flags, LAC_TOKEN_NEVER, cut->kern);
     out.entropy = p.entropy;
     out.best = exp(l.best - p.norm);
     out.margin = out.best - exp(l.second - p.norm);

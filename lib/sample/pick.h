@@ -26,7 +26,7 @@ typedef struct {
     uint32_t top_k;     /* 0: all */
     double top_p;       /* 0 or >= 1: all */
     double min_p;       /* 0: all */
-    lac_exp_sum *exp_sum; /* of a kernel table, for the model's distribution; NULL: exp in double */
+    const lac_kern *kern; /* for the model's distribution; NULL: exp in double */
 } lac_cut;
 
 typedef struct { /* a token that is still in the race */

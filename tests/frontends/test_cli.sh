@@ -370,5 +370,5 @@ t "SIGINT ends a jsonl run with 130" py '
 import subprocess,sys,signal,time
 p=subprocess.Popen([sys.argv[1],"infill","--jsonl","--candidates","10000","--temp","1"],stdin=subprocess.PIPE,stdout=subprocess.PIPE,stderr=subprocess.PIPE)
 p.stdin.write(b"{\"prompt\":\"a\",\"suffix\":\"b\"}\n"); p.stdin.flush(); time.sleep(0.5); p.send_signal(signal.SIGINT)
-out,err=p.communicate(timeout=20); assert p.returncode==130 and not err,(p.returncode,err)' "$lacuna"
+out,err=p.communicate(timeout=120); assert p.returncode==130 and not err,(p.returncode,err)' "$lacuna"
 exit 0

@@ -658,6 +658,23 @@ static void rows_close(rows *s)
     for (size_t i = 0; i < 4; i++) guarded_close(&s->map[i]);
 }
 
+static void test_max(void **state)
+{
+    (void)state;
+    rows s = rows_open();
+    for (size_t i = 0; i < COUNT(lengths); i++) {
+        size_t n = lengths[i];
+        EACH_TABLE(kern)
+        for (size_t at = 0; at <= n && at < 40; at++) { /* the largest at each place; none: all are -inf */
+            rows_place(&s, n, at % SHIFTS);
+            for (size_t k = 0; k < n; k++) s.a[k] = at < n ? -fabsf(wild(20)) : -INFINITY;
+            if (at < n) s.a[at] = 3.5f;
+            check_bits("max", kern->name, n, kern->max(s.a, n), at < n ? 3.5f : -INFINITY);
+        }
+    }
+    rows_close(&s);
+}
+
 static void test_dot(void **state)
 {
     (void)state;
@@ -927,7 +944,7 @@ int main(void)
         cmocka_unit_test(test_matmul_ends),     cmocka_unit_test(test_matmul_scales), cmocka_unit_test(test_matmul_not_finite),
         cmocka_unit_test(test_matmul_denormal), cmocka_unit_test(test_spin),         cmocka_unit_test(test_pack_bytes),
         cmocka_unit_test(test_pack),            cmocka_unit_test(test_prepare),      cmocka_unit_test(test_prepare_q8),
-        cmocka_unit_test(test_dot),             cmocka_unit_test(test_axpy),         cmocka_unit_test(test_exp_sum),
+        cmocka_unit_test(test_max), cmocka_unit_test(test_dot),             cmocka_unit_test(test_axpy),         cmocka_unit_test(test_exp_sum),
         cmocka_unit_test(test_exp_range),       cmocka_unit_test(test_norms),        cmocka_unit_test(test_gates),
         cmocka_unit_test(test_gate_limits),     cmocka_unit_test(test_tables_agree),
     };

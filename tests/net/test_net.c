@@ -358,7 +358,7 @@ static void likelihood_is_that_of_single_steps(void **state)
             lac_rule_sees(LAC_RULE_PAPER, c, 1, s.sees);
             forward_ok(&e, &(lac_part){NULL, two, at, s.sees, c + 1, c, c}, rows);
             const float *row = rows + c * hp->vocab;
-            double want = row[s.token[r]] - lac_softmax_of(row, hp->vocab, flags, 1, e.net.kern->exp_sum).norm;
+            double want = row[s.token[r]] - lac_softmax_of(row, hp->vocab, flags, 1, e.net.kern).norm;
             CHECK(got[r - given] == want, "%s: rank %zu: %.17g and %.17g", j->name, r, got[r - given], want);
         }
     }
