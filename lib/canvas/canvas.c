@@ -183,6 +183,7 @@ static int take_back(lac_passage *p, lac_heal *heal, const lac_tok *tok, lac_are
     heal->rest.bytes = rest;
     heal->n_tokens = lac_heal_tokens(tok, p->id, p->n, rest, &heal->rest.len);
     p->n -= heal->n_tokens;
+    heal->id = p->id + p->n;
     return 0;
 }
 

@@ -274,9 +274,13 @@ typedef struct {
     uint32_t draft;       /* lossless: slots drafted at most a pass; 0: 8 */
     uint32_t n_candidates; /* fills made side by side, rows of the same passes; candidate c has the seed seed + c and the text
                              it would have alone; 0: 1; at most 64 */
-    int heal;             /* non-zero: where a token of the model could run over the start of a hole, the bytes of the text
-                             that would be its beginning become a constraint on the fill instead of a token of their own; lacuna_fill
-                             gives what follows them */
+    int heal;             /* non-zero: where a token of the model could run over the start of a hole, the tokens before it that
+                             would be its beginning are taken back, and the hole has as many slots more.  The first tokens spell
+                             these bytes: each begins with all that is still to be spelled, or is the next of those taken back.
+                             lacuna_fill gives what follows the bytes.  max_tokens, min_tokens and exact count new tokens: those
+                             behind the spelling, and the one that ends it if it goes on beyond.  Slots that the spelling leaves
+                             over are closed, as behind an <eom>.  Reveals, slot numbers, n_tokens and logprob count all
+                             tokens; ln p of one that spells is among those that may */
     uint32_t block;       /* RULE_BD3: slots of a block; 0: 16 */
 } lacuna_infill_options;
 #define LACUNA_INFILL_INIT sizeof(lacuna_infill_options)

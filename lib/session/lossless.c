@@ -140,7 +140,7 @@ size_t lac_lossless_ask(lacuna_session *s, lac_fill *f)
     l->cost = 0;
     if (!f->n_open) return 0;
     write_line(q, f);
-    for (bool more = next_open(f, S, &rank, &slot); more;) {
+    for (bool more = next_open(f, S, &rank, &slot); more && (!n || lac_spell_certain(s, f, slot));) {
         f->asked[n++] = slot;
         if (l->n_drafts == q->opt.draft || f->n_open == n) break;
         const lac_draft d = draft_of(s, f, slot);

@@ -84,7 +84,7 @@ static int make_plan(const lac_request *q, lac_fill *f, uint64_t seed, lacuna_er
 /* Slots that a step asks for at most. */
 static size_t widest(const lac_request *q, const lac_fill *f)
 {
-    size_t most = 1;
+    size_t most = q->heals ? q->canvas.n_holes : 1; /* fronts */
     if (q->opt.lossless) return lac_lossless_asks(q);
     if (f->plan.dynamic) return q->canvas.n_slots;
     for (size_t g = 0; g < f->plan.n_groups; g++)
@@ -240,7 +240,7 @@ static int begin_text(lacuna_session *s, const char *text, size_t len, const lac
     if ((r = lac_canvas_text(&q->canvas, &want, &s->arena, err))) return r;
     if ((r = prepare(s, err))) return r;
     for (size_t h = 0; h < n; h++) {
-        if (!hole[h].exact && m->info.eom >= 0) q->min[h] = hole[h].min_tokens + (uint32_t)q->canvas.heal[h].n_tokens;
+        if (!hole[h].exact && m->info.eom >= 0) q->min[h] = hole[h].min_tokens;
         if (hole[h].one_line) memset(q->deny + q->canvas.hole[h].first, LAC_TOKEN_LINE, q->canvas.hole[h].n);
     }
     q->active = true;

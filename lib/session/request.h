@@ -35,7 +35,8 @@ typedef struct {
     size_t rank;               /* next place in plan.order */
     size_t diffused;           /* slots revealed in the diffusion phase */
     int32_t *token;            /* [S] -1: open; behind an <eom>: <eom> */
-    size_t *end;               /* [holes] slot of the <eom> that closes it, or the end of its run */
+    size_t *end;               /* [holes] slot of the <eom> that closes it, or the first that its spelling left over, or the
+                                  end of its run */
     size_t *pending;           /* [S] slots revealed and not yet in the cache */
     size_t n_pending, n_open;
     size_t *asked;             /* [S] slots this step asks for */
@@ -64,7 +65,7 @@ typedef struct {
     uint8_t *flags;            /* [V] of tokens, where a slot spells; NULL: no hole is healed */
     uint8_t *panels;           /* [V / LAC_PANEL, rounded up] wanted by the slots of a step that all spell */
     uint8_t *deny;             /* [S] LAC_TOKEN_* denied, <eom> aside */
-    uint32_t *min;             /* [holes] slots before which <eom> is denied; UINT32_MAX: everywhere */
+    uint32_t *min;             /* [holes] new tokens before which <eom> is denied; UINT32_MAX: everywhere */
     size_t *text_order;        /* [n_context + S] lossless: context entries, then slots, in the order of the text */
     size_t room;               /* entries of a pass of one candidate at most, and of its list */
     lac_kv *context;           /* the session's list that begins as the context does; NULL for baselines */
@@ -83,19 +84,23 @@ typedef struct {
 /* Drop a request: its lists go back, and nothing is left that lacuna_fill could read. */
 void lac_request_drop(lac_request *q);
 
-/* ---- of step.c ---- */
-
-/* Tokens that a slot denies as things stand. */
-uint8_t lac_step_denied(const lac_request *q, const lac_fill *f, size_t slot);
-
 /* ---- of spell.c ---- */
 
-/* The slot that spells next in a hole, and what is still to be spelled.  False: nothing is. */
-bool lac_spell_front(const lacuna_session *s, const lac_fill *f, size_t hole, size_t *slot, lacuna_text *rest);
+/* How far a hole has spelled what was taken back. */
+typedef struct {
+    lacuna_text rest;          /* still to be spelled; empty: it is done */
+    size_t slot;               /* that spells next */
+    size_t n_old;              /* slots so far that hold nothing new */
+} lac_spell;
+
+lac_spell lac_spell_at(const lacuna_session *s, const lac_fill *f, size_t hole);
 lacuna_text lac_spell_after(lacuna_text rest, lacuna_text token); /* what is left to spell */
-void lac_spell_ask(const lacuna_session *s, lac_fill *f, size_t n); /* fronts come first: in the place of others of n slots */
-size_t lac_spell_keep(const lacuna_session *s, const lac_fill *f, size_t *chosen, size_t n); /* those that may be revealed */
-const uint8_t *lac_spell_flags(lacuna_session *s, lacuna_text rest); /* of all tokens, for a front */
+/* Is a slot the one that spells next in its hole?  *rest is written where holes are healed. */
+bool lac_spell_front(const lacuna_session *s, const lac_fill *f, size_t slot, lacuna_text *rest);
+size_t lac_spell_ask(const lacuna_session *s, lac_fill *f); /* the fronts of all holes that spell: fills f->asked */
+bool lac_spell_certain(const lacuna_session *s, const lac_fill *f, size_t slot); /* false: spelling may leave it over */
+void lac_spell_close(const lacuna_session *s, lac_fill *f); /* what the spelling has left over */
+const uint8_t *lac_spell_flags(lacuna_session *s, size_t slot, lacuna_text rest); /* of all tokens, for a front */
 const uint8_t *lac_spell_panels(lacuna_session *s);                /* wanted in this step; NULL: all */
 
 /* ---- of lossless.c ---- */

@@ -1,26 +1,29 @@
 /* Healed holes: their first slots spell the bytes that were taken back (canvas/heal.h), slot by slot from the left.
  *
- *   rest     "pri"                   slot 0 may be "pr", "print", "printf(" ... but not "q"; after "pr", slot 1 must begin with "i"
- *   front    the slot that spells what is still to be spelled: the first open one of the hole
+ *   taken back   " back" "war"   slot 0 may be " backward", " backwards" ..., which spell all of it, or " back" again; behind
+ *                                " back", slot 1 may be "war", "ward" ...
+ *   front        the slot that spells next: the first open one of the hole
+ *   new          tokens behind the spelling, and the one that ends it where it goes on beyond ("ward")
  *
- * The front is always asked for before any other slot of its hole.  Slots asked for beside it are revealed only where it ends the
- * spelling: what stands there would otherwise depend on a slot that is not known.  Tokens that do not spell have no part in
- * the distribution of a front, <eom> included. */
+ * So no more slots spell than were added for it, and those that it leaves over are closed: max_tokens new tokens are left.
+ * In the diffusion phase fronts go first and alone; left to right they come first anyhow.  Tokens that do not spell have
+ * no part in the distribution of a front, <eom> included. */
 #include <string.h>
 
 #include "kern/pack.h"
 #include "session/session.h"
 
-bool lac_spell_front(const lacuna_session *s, const lac_fill *f, size_t hole, size_t *slot, lacuna_text *rest)
+lac_spell lac_spell_at(const lacuna_session *s, const lac_fill *f, size_t hole)
 {
     const lac_canvas *c = &s->req.canvas;
-    if (!c->heal) return false;
-    *rest = c->heal[hole].rest;
-    for (*slot = c->hole[hole].first; rest->len && *slot < c->hole[hole].first + c->hole[hole].n; ++*slot) {
-        if (f->token[*slot] < 0) return true;
-        *rest = lac_spell_after(*rest, lacuna_token_bytes(s->model, f->token[*slot]));
+    lac_spell sp = {.slot = c->hole[hole].first};
+    if (c->heal) sp.rest = c->heal[hole].rest;
+    while (sp.rest.len && f->token[sp.slot] >= 0) {
+        const lacuna_text t = lacuna_token_bytes(s->model, f->token[sp.slot++]);
+        sp.n_old += t.len <= sp.rest.len;
+        sp.rest = lac_spell_after(sp.rest, t);
     }
-    return false;
+    return sp;
 }
 
 lacuna_text lac_spell_after(lacuna_text rest, lacuna_text token)
@@ -29,44 +32,54 @@ lacuna_text lac_spell_after(lacuna_text rest, lacuna_text token)
     return (lacuna_text){rest.bytes + n, rest.len - n};
 }
 
-void lac_spell_ask(const lacuna_session *s, lac_fill *f, size_t n)
+bool lac_spell_front(const lacuna_session *s, const lac_fill *f, size_t slot, lacuna_text *rest)
 {
-    for (size_t i = 0; i < n; i++) {
-        size_t front, k = 0;
-        lacuna_text rest;
-        const size_t h = s->req.canvas.hole_of[f->asked[i]];
-        if (!lac_spell_front(s, f, h, &front, &rest)) continue;
-        while (k < n && f->asked[k] != front) k++;
-        if (k == n) f->asked[i] = front;
-    }
+    if (!s->req.heals) return false;
+    const lac_spell sp = lac_spell_at(s, f, s->req.canvas.hole_of[slot]);
+    *rest = sp.rest;
+    return sp.rest.len && slot == sp.slot;
 }
 
-size_t lac_spell_keep(const lacuna_session *s, const lac_fill *f, size_t *chosen, size_t n)
+size_t lac_spell_ask(const lacuna_session *s, lac_fill *f)
+{
+    size_t n = 0;
+    for (size_t h = 0; h < s->req.canvas.n_holes; h++) {
+        const lac_spell sp = lac_spell_at(s, f, h);
+        if (sp.rest.len) f->asked[n++] = sp.slot;
+    }
+    return n;
+}
+
+bool lac_spell_certain(const lacuna_session *s, const lac_fill *f, size_t slot)
 {
     const lac_canvas *c = &s->req.canvas;
-    size_t m = 0;
-    for (size_t i = 0; i < n; i++) {
-        const size_t slot = f->asked[chosen[i]];
-        size_t front, k = 0;
-        lacuna_text rest;
-        if (lac_spell_front(s, f, c->hole_of[slot], &front, &rest) && slot != front) {
-            while (k < n && f->asked[chosen[k]] != front) k++;
-            if (k == n || lac_spell_after(rest, lacuna_token_bytes(s->model, f->pick[chosen[k]].token)).len) continue;
-        }
-        chosen[m++] = chosen[i];
-    }
-    return m;
+    const size_t h = c->hole_of[slot];
+    return !s->req.heals || !lac_spell_at(s, f, h).rest.len || slot + c->heal[h].n_tokens < c->hole[h].first + c->hole[h].n;
 }
 
-const uint8_t *lac_spell_flags(lacuna_session *s, lacuna_text rest)
+void lac_spell_close(const lacuna_session *s, lac_fill *f)
 {
+    const lac_canvas *c = &s->req.canvas;
+    const int32_t eom = s->model->info.eom;
+    for (size_t h = 0; h < c->n_holes; h++) {
+        const lac_spell sp = lac_spell_at(s, f, h);
+        const size_t last = c->hole[h].first + c->hole[h].n, end = last - c->heal[h].n_tokens + sp.n_old;
+        if (sp.rest.len || end >= f->end[h]) continue;
+        f->end[h] = end;
+        f->n_open -= last - end;
+        for (size_t i = end; i < last; i++) f->token[i] = eom >= 0 ? eom : s->model->info.mask;
+    }
+}
+
+const uint8_t *lac_spell_flags(lacuna_session *s, size_t slot, lacuna_text rest)
+{
+    const lac_canvas *c = &s->req.canvas;
+    const size_t h = c->hole_of[slot];
+    const int32_t next = c->heal[h].id[slot - c->hole[h].first];
     uint8_t *flags = s->req.flags;
     for (uint32_t v = 0; v < s->model->info.n_vocab; v++) {
-        const lacuna_text t = lacuna_token_bytes(s->model, (int32_t)v);
         flags[v] = s->model->flags[v];
-        if (!lac_heal_allows(t, rest)) flags[v] |= LAC_TOKEN_NEVER;
-        else if (t.len <= rest.len || !memchr(t.bytes + rest.len, '\n', t.len - rest.len))
-            flags[v] &= (uint8_t)~LAC_TOKEN_LINE; /* a line feed that stands in the text already */
+        if ((int32_t)v != next && !lac_heal_spells(lacuna_token_bytes(s->model, (int32_t)v), rest)) flags[v] |= LAC_TOKEN_NEVER;
     }
     return flags;
 }
@@ -79,10 +92,9 @@ const uint8_t *lac_spell_panels(lacuna_session *s)
     memset(q->panels, 0, (V + LAC_PANEL - 1) / LAC_PANEL);
     for (const lac_fill *f = q->fill; f < q->fill + q->n_fills; f++)
         for (size_t i = 0; i < f->n_asked; i++) {
-            size_t front;
             lacuna_text rest;
-            if (!lac_spell_front(s, f, q->canvas.hole_of[f->asked[i]], &front, &rest) || f->asked[i] != front) return NULL;
-            const uint8_t *flags = lac_spell_flags(s, rest);
+            if (!lac_spell_front(s, f, f->asked[i], &rest)) return NULL;
+            const uint8_t *flags = lac_spell_flags(s, f->asked[i], rest);
             for (size_t v = 0; v < V; v++)
                 if (!(flags[v] & LAC_TOKEN_NEVER)) q->panels[v / LAC_PANEL] = 1;
         }

@@ -46,9 +46,8 @@ static size_t ask_plan(const lac_request *q, lac_fill *f)
 
 static size_t ask(const lacuna_session *s, lac_fill *f)
 {
-    const size_t n = ask_plan(&s->req, f);
-    if (s->req.heals) lac_spell_ask(s, f, n);
-    return n;
+    const size_t n = s->req.heals && f->group < f->plan.n_groups ? lac_spell_ask(s, f) : 0;
+    return n ? n : ask_plan(&s->req, f);
 }
 
 static lacuna_phase phase_of(const lac_fill *f)
@@ -58,12 +57,14 @@ static lacuna_phase phase_of(const lac_fill *f)
 
 /* ---- the token of one slot ---- */
 
-uint8_t lac_step_denied(const lac_request *q, const lac_fill *f, size_t slot)
+/* Tokens that a slot denies as things stand. */
+static uint8_t denied(const lacuna_session *s, const lac_fill *f, size_t slot)
 {
+    const lac_request *q = &s->req;
     size_t h = q->canvas.hole_of[slot], first = q->canvas.hole[h].first;
     uint8_t deny = q->deny[slot];
     if (q->ids) return deny; /* there <eom> is a token like any other */
-    if (slot - first < q->min[h]) return deny | LAC_TOKEN_EOM;
+    if (slot - first - lac_spell_at(s, f, h).n_old < q->min[h]) return deny | LAC_TOKEN_EOM;
     for (size_t i = slot + 1; i < f->end[h]; i++)
         if (f->token[i] >= 0) return deny | LAC_TOKEN_EOM; /* a token stands to the right: no end here */
     return deny;
@@ -81,10 +82,9 @@ static int pick(lacuna_session *s, const lac_fill *f, size_t slot, const float *
     lac_request *q = &s->req;
     const uint8_t *flags = s->model->flags;
     const int32_t eom = s->model->info.eom;
-    size_t front;
     lacuna_text rest;
-    if (q->heals && lac_spell_front(s, f, q->canvas.hole_of[slot], &front, &rest) && slot == front) flags = lac_spell_flags(s, rest);
-    uint8_t deny = lac_step_denied(q, f, slot);
+    if (lac_spell_front(s, f, slot, &rest)) flags = lac_spell_flags(s, slot, rest);
+    uint8_t deny = denied(s, f, slot);
     bool line_ends = deny & LAC_TOKEN_LINE && !(deny & LAC_TOKEN_EOM) && flags == s->model->flags; /* one line: a line feed stands for <eom> */
     if (line_ends) deny &= (uint8_t)~LAC_TOKEN_LINE;
     *out = lac_pick_token(logits, s->model->info.n_vocab, flags, deny, &q->cut, &f->noise, draw_of(q, f, slot), NULL, q->cand);
@@ -202,7 +202,8 @@ static size_t choose(const lacuna_session *s, lac_fill *f, int32_t eom)
     const lac_request *q = &s->req;
     const size_t n = f->n_asked;
     size_t racers = 0;
-    if (!f->plan.dynamic || phase_of(f) == LACUNA_PHASE_SEQUENTIAL) {
+    lacuna_text rest;
+    if (!f->plan.dynamic || phase_of(f) == LACUNA_PHASE_SEQUENTIAL || lac_spell_front(s, f, f->asked[0], &rest)) {
         for (size_t k = 0; k < n; k++) f->chosen[k] = k;
         return n;
     }
@@ -215,11 +216,7 @@ static size_t choose(const lacuna_session *s, lac_fill *f, int32_t eom)
             for (size_t i = k + 1; i < n && q->canvas.hole_of[f->asked[i]] == h; i++) tail &= f->pick[i].token == eom;
             if (!tail || (k && q->canvas.hole_of[f->asked[k - 1]] == h && f->pick[k - 1].token == eom)) continue;
         }
-        size_t front;
-        lacuna_text rest;
-        const bool spells = q->heals && lac_spell_front(s, f, h, &front, &rest);
-        if (spells && f->asked[k] != front) continue; /* what a hole begins with goes before the rest of it */
-        f->racer[racers++] = (lac_racer){k, spells ? INFINITY : lac_plan_key(q->opt.order, &f->pick[k]), f->pick[k].entropy};
+        f->racer[racers++] = (lac_racer){k, lac_plan_key(q->opt.order, &f->pick[k]), f->pick[k].entropy};
     }
     size_t size = q->opt.order == LACUNA_ORDER_ENTROPY ? n : f->plan.size[f->group], left = f->plan.diffused - f->diffused;
     size_t m = lac_plan_choose(f->racer, racers, q->opt.order, size < left ? size : left, q->opt.gamma);
@@ -237,7 +234,6 @@ static size_t reveal(lacuna_session *s, lac_fill *f, size_t n, int32_t eom)
 {
     lac_request *q = &s->req;
     const size_t before = q->event.n;
-    if (q->heals && !q->opt.lossless) n = lac_spell_keep(s, f, f->chosen, n);
     for (size_t i = 0; i < n; i++) {
         size_t slot = f->asked[f->chosen[i]], h = q->canvas.hole_of[slot];
         if (f->pick[f->chosen[i]].token == eom && slot < f->end[h]) f->end[h] = slot;
@@ -247,8 +243,7 @@ static size_t reveal(lacuna_session *s, lac_fill *f, size_t n, int32_t eom)
         const lac_pick *p = &f->pick[f->chosen[i]];
         if (slot > f->end[h]) continue;
         lacuna_text bytes = lacuna_token_bytes(s->model, p->token), rest;
-        size_t front;
-        if (q->heals && lac_spell_front(s, f, h, &front, &rest) && slot == front) {
+        if (lac_spell_front(s, f, slot, &rest)) {
             const size_t spelled = rest.len - lac_spell_after(rest, bytes).len;
             bytes = (lacuna_text){bytes.bytes + spelled, bytes.len - spelled};
         }
@@ -265,6 +260,7 @@ static size_t reveal(lacuna_session *s, lac_fill *f, size_t n, int32_t eom)
                 f->token[i] = eom;
                 f->n_open--;
             }
+    if (q->heals) lac_spell_close(s, f);
     f->n_tokens += q->event.n - before;
     return q->event.n - before;
 }

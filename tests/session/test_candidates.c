@@ -75,6 +75,15 @@ static void every_order(void **state)
                                                 .temperature = k ? 0.9 : 0, .seed = (uint64_t)k * 17}, "order");
 }
 
+/* Each spells its own way, and closes what it leaves over. */
+static void healed(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 24; seed++)
+        compare((lacuna_infill_options){LACUNA_INFILL_INIT, .heal = 1, .order = (lacuna_order)(seed % 6), .alpha0 = seed % 2 ? 1 : 0, .steps = seed % 3 ? 3 : 0,
+                                        .temperature = seed % 4 ? 0.9 : 0, .seed = seed, .lossless = seed % 12 == 6}, "healed");
+}
+
 static void lossless(void **state)
 {
     (void)state;
@@ -126,6 +135,6 @@ static int tear_down(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_order), cmocka_unit_test(lossless), cmocka_unit_test(baselines), cmocka_unit_test(what_is_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_order), cmocka_unit_test(healed), cmocka_unit_test(lossless), cmocka_unit_test(baselines), cmocka_unit_test(what_is_refused)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -10,49 +10,92 @@ static const char text[] = "#include <stdio.h>\n\nint main(void)\n{\n    int cou
                            "        pri\n    }\n    printf(\"%d\\n\", count);\n    return 0;\n}\n";
 enum { LEN = sizeof text - 1 };
 
-/* Run a request with holes at these places; the tokens of each hole, the healed bytes in front, must spell its fill. */
-static void heal(lacuna_session *s, const size_t *at, size_t n, lacuna_infill_options opt, run *r, const char *what)
+/* Of the tokens of a hole, those that hold nothing new: each is the next of those that were taken back, or spells the rest of them. */
+static size_t old_tokens(lacuna_session *s, size_t hole, const lacuna_token *ids)
 {
-    lacuna_hole hole[3];
+    const lac_heal *heal = &s->req.canvas.heal[hole];
+    lacuna_text rest = heal->rest;
+    size_t old = 0;
+    for (size_t i = 0; rest.len; i++) {
+        const lacuna_text b = lacuna_token_bytes(s->model, ids[i]);
+        assert_true(i < heal->n_tokens && (ids[i] == heal->id[i] || lac_heal_spells(b, rest)));
+        old += b.len <= rest.len;
+        rest = lac_spell_after(rest, b);
+    }
+    return old;
+}
+
+/* A hole is what it was asked to be: the healed bytes in front, its tokens spell its fill, max_tokens, min_tokens and exact count what is new. */
+static void check_hole(lacuna_session *s, size_t h, const lacuna_hole *hole, const char *what)
+{
+    lacuna_text fill;
+    const lacuna_token *ids, eom = s->model->info.eom;
+    char said[1024];
+    size_t all = 0, n = 0;
+    const size_t at = hole->span.start;
+    assert_int_equal(lacuna_fill(s, h, &fill, NULL), 0);
+    const int64_t slots = lacuna_fill_ids(s, h, &ids, NULL);
+    for (; n < (size_t)slots && ids[n] != eom; n++) {
+        const lacuna_text b = lacuna_token_bytes(s->model, ids[n]);
+        if (b.len) memcpy(said + all, b.bytes, b.len);
+        all += b.len;
+    }
+    for (size_t i = n; i < (size_t)slots; i++) assert_int_equal(ids[i], eom);
+    assert_true(all >= fill.len);
+    const size_t healed = all - fill.len, fresh = n - old_tokens(s, h, ids);
+    assert_int_equal(healed, s->req.canvas.heal[h].rest.len);
+    CHECK(!memcmp(said, s->req.canvas.heal[h].rest.bytes, healed) && !memcmp(said, text + at - healed, healed),
+          "%s: hole %zu begins with '%.*s', the text before it ends with '%.*s'", what, h, (int)healed, said, (int)healed, text + at - healed);
+    assert_memory_equal(said + healed, fill.bytes, fill.len);
+    CHECK(fresh <= hole->max_tokens && fresh >= (hole->exact ? hole->max_tokens : hole->min_tokens), "%s: hole %zu has %zu new tokens", what, h, fresh);
+    if (hole->one_line) assert_null(memchr(fill.bytes, '\n', fill.len));
+}
+
+/* Run a request with these holes; where slots are revealed in parallel, those that spell come first and alone. */
+static void heal_holes(lacuna_session *s, const lacuna_hole *hole, size_t n, lacuna_infill_options opt, run *r, const char *what)
+{
     lacuna_error err;
     const lacuna_event *ev;
-    char said[3][1024];
     size_t len[3] = {0}, open = SIZE_MAX;
+    lacuna_text rest[3];
     int code;
     opt.heal = 1;
     memset(r, 0, sizeof *r);
-    for (size_t h = 0; h < n; h++) hole[h] = (lacuna_hole){.span = {at[h], at[h]}, .max_tokens = 8, .one_line = h == 1};
     CHECK(lacuna_infill(s, text, LEN, hole, n, &opt, &err) == 0, "%s: %s", what, err.msg);
+    for (size_t h = 0; h < n; h++) rest[h] = s->req.canvas.heal[h].rest;
     while ((code = lacuna_step(s, &ev, &err)) > 0) {
+        size_t alone = 0, spelling = 0;
         assert_true(ev->n > 0 && ev->n_open < open);
         open = ev->n_open;
         for (size_t i = 0; i < ev->n; i++) {
-            r->reveal[r->n++] = ev->reveals[i];
-            len[ev->reveals[i].hole] += ev->reveals[i].text.len;
-            assert_true(isfinite(ev->reveals[i].logprob) && ev->reveals[i].logprob <= 1e-9);
+            const lacuna_reveal *v = &ev->reveals[i];
+            r->reveal[r->n++] = *v;
+            len[v->hole] += v->text.len;
+            assert_true(isfinite(v->logprob) && v->logprob <= 1e-9);
+            spelling |= (size_t)(rest[v->hole].len != 0) << v->hole;
+            alone += rest[v->hole].len != 0;
+            rest[v->hole] = lac_spell_after(rest[v->hole], lacuna_token_bytes(s->model, v->token));
         }
+        if (alone && !opt.lossless) CHECK(alone == ev->n && alone == (spelling & 1) + (spelling >> 1 & 1) + (spelling >> 2), "%s: not alone", what);
     }
     CHECK(code == 0, "%s: %s", what, err.msg);
+    assert_int_equal(open, 0);
     for (size_t h = 0; h < n; h++) {
         lacuna_text fill;
-        const lacuna_token *ids;
-        size_t all = 0;
+        check_hole(s, h, &hole[h], what);
         assert_int_equal(lacuna_fill(s, h, &fill, NULL), 0);
-        const int64_t k = lacuna_fill_ids(s, h, &ids, NULL);
-        for (int64_t i = 0; i < k; i++) {
-            const lacuna_text b = lacuna_token_bytes(s->model, ids[i]);
-            if (b.len) memcpy(said[h] + all, b.bytes, b.len);
-            all += b.len;
-        }
-        assert_true(all >= fill.len);
-        const size_t healed = all - fill.len;
-        assert_true(healed <= 16 && healed <= at[h]);
-        CHECK(!memcmp(said[h], text + at[h] - healed, healed), "%s: hole %zu begins with '%.*s', the text before it ends with '%.*s'", what, h,
-              (int)healed, said[h], (int)healed, text + at[h] - healed);
-        assert_memory_equal(said[h] + healed, fill.bytes, fill.len);
         assert_int_equal(len[h], fill.len);
-        if (h == 1) assert_null(memchr(fill.bytes, '\n', fill.len));
     }
+}
+
+/* The same with holes at these places, limits by turns. */
+static void heal(lacuna_session *s, const size_t *at, size_t n, lacuna_infill_options opt, run *r, const char *what)
+{
+    lacuna_hole hole[3];
+    for (size_t h = 0; h < n; h++)
+        hole[h] = (lacuna_hole){.span = {at[h], at[h]}, .max_tokens = 1 + (uint32_t)(opt.seed + h) % 8, .min_tokens = (opt.seed + h) % 3 == 1, .exact = (opt.seed + h) % 4 == 3,
+                                .one_line = h == 1};
+    heal_holes(s, hole, n, opt, r, what);
 }
 
 static size_t behind(const char *needle) { return (size_t)(strstr(text, needle) - text) + strlen(needle); }
@@ -73,7 +116,7 @@ static void every_order(void **state)
     }
 }
 
-/* The line feed and the indentation before a hole of one line are taken back too. */
+/* And several slots a pass give the same. */
 static void every_place(void **state)
 {
     (void)state;
@@ -98,10 +141,39 @@ static void the_name_is_finished(void **state)
     const size_t at = behind("        pri");
     lacuna_text fill;
     static run r;
-    heal(s, &at, 1, (lacuna_infill_options){LACUNA_INFILL_INIT, .tag = "c"}, &r, "pri");
+    heal_holes(s, &(lacuna_hole){.span = {at, at}, .max_tokens = 8}, 1, (lacuna_infill_options){LACUNA_INFILL_INIT, .tag = "c"}, &r, "pri");
     assert_int_equal(lacuna_fill(s, 0, &fill, NULL), 0);
     CHECK(fill.len >= 3 && !memcmp(fill.bytes, "ntf", 3), "pri is followed by '%.*s'", (int)fill.len, fill.bytes);
     lacuna_session_free(s);
+}
+
+/* What a word takes to be spelled is not taken from the hole. */
+static void new_tokens_count(void **state)
+{
+    (void)state;
+    static run r;
+    static const char *const before[] = {"/* The backwar", "int f(int a)\n{\n    ret", "int f(int a)\n{\n    return ", "x = pri", "while (argc"};
+    static const char *const after[] = {"d row functions */\nint x;\n", ";\n}\n", ";\n}\n", "(1)\n", " > 1) argc--;\n"};
+    lacuna_model *model[2] = {small, real};
+    for (int m = 0; m < 2; m++) {
+        lacuna_session *s = session_of(model[m], 0);
+        for (size_t i = 0; i < sizeof before / sizeof *before; i++)
+            for (uint32_t k = 0; k < 48; k++) {
+                char both[128];
+                const lacuna_token *ids, eom = s->model->info.eom;
+                const size_t at = strlen(before[i]), len = (size_t)snprintf(both, sizeof both, "%s%s", before[i], after[i]), min = k / 8 % 3;
+                const lacuna_hole hole = {.span = {at, at}, .max_tokens = 1 + k % 8, .min_tokens = min < k % 8 ? (uint32_t)min : 0, .exact = k >= 24};
+                run_text(s, both, len, &hole, 1, &(lacuna_infill_options){LACUNA_INFILL_INIT, .heal = 1, .order = (lacuna_order)(k % 6), .alpha0 = k % 3 / 2.0,
+                         .temperature = k & 1 ? 0.9 : 0, .seed = k}, &r);
+                size_t n = 0;
+                const size_t slots = (size_t)lacuna_fill_ids(s, 0, &ids, NULL);
+                while (n < slots && ids[n] != eom) n++;
+                assert_true(s->req.canvas.heal->n_tokens > 0);
+                n -= old_tokens(s, 0, ids);
+                CHECK(n <= hole.max_tokens && n >= (hole.exact ? hole.max_tokens : hole.min_tokens), "'%s': %zu new tokens", before[i], n);
+            }
+        lacuna_session_free(s);
+    }
 }
 
 static int open_models(void **state)
@@ -122,6 +194,7 @@ static int free_models(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_order), cmocka_unit_test(every_place), cmocka_unit_test(the_name_is_finished)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_order), cmocka_unit_test(every_place), cmocka_unit_test(the_name_is_finished),
+                                       cmocka_unit_test(new_tokens_count)};
     return cmocka_run_group_tests(tests, open_models, free_models);
 }
