@@ -21,7 +21,7 @@ static int bad(lacuna_error *err, const char *what, double value)
 }
 
 /* Check the settings and fill in the defaults. */
-static int settle(lac_request *q, lac_exp_sum *exp_sum, lacuna_error *err)
+static int settle(lac_request *q, const lac_kern *kern, lacuna_error *err)
 {
     lacuna_infill_options *o = &q->opt;
     if (!(o->alpha0 >= 0 && o->alpha0 <= 1)) return bad(err, "alpha0 must be in [0, 1]; it", o->alpha0);
@@ -40,7 +40,7 @@ static int settle(lac_request *q, lac_exp_sum *exp_sum, lacuna_error *err)
     q->sized = o->max_tokens != 0;
     if (!q->sized) o->max_tokens = DEFAULT_TOKENS;
     if (o->temperature < COLDEST) o->temperature = 0;
-    q->cut = (lac_cut){o->temperature, o->top_k, o->top_p, o->min_p, exp_sum};
+    q->cut = (lac_cut){o->temperature, o->top_k, o->top_p, o->min_p, kern};
     if (o->lossless) return lac_lossless_check(o, err);
     return lac_baseline_is(q) ? lac_baseline_check(o, err) : 0;
 }
@@ -202,7 +202,7 @@ static int begin(lacuna_session *s, const lacuna_infill_options *options, lacuna
     lac_request_drop(&s->req);
     lac_arena_reset(&s->arena);
     int r = lac_session_options(&s->req.opt, sizeof s->req.opt, options, "infill", err);
-    return r ? r : settle(&s->req, s->model->kern->exp_sum, err);
+    return r ? r : settle(&s->req, s->model->kern, err);
 }
 
 /* Slots of each hole, checked against what it asks for. */
