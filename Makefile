@@ -135,9 +135,9 @@ symbols: $(B)/liblacuna.a $(B)/liblacuna.so.0 $(B)/liblacuna_train.a
 # The set-up, and the main job on real input: one hole in one of this project's own files.
 demo: deps
 	@$(MAKE) --no-print-directory all
-	@echo "Line 79 of lib/kern/quant.c has lost the rest of its loop; lacuna fills it in, seeing both sides:"
-	@echo "    lacuna infill --stream --pace 80 --one-line --range 79:23-79:48 lib/kern/quant.c"
-	@$(B)/lacuna infill --stream --pace 80 --one-line --range 79:23-79:48 --only lib/kern/quant.c
+	@echo "Line 69 of lib/kern/quant.c has lost the rest of its loop; lacuna fills it in, seeing both sides:"
+	@echo "    lacuna infill --stream --pace 80 --one-line --range 69:23-69:48 lib/kern/quant.c"
+	@$(B)/lacuna infill --stream --pace 80 --one-line --range 69:23-69:48 --only lib/kern/quant.c
 # Two networks with random weights and the default model, all on this machine, then the parts; figures in $(BUILD)/bench/*.json.
 BENCH_DIR := $(BUILD)/bench
 BENCH_LACUNA = $(B)/lacuna bench --loaded $(if $(QUICK),,--long)

