@@ -53,5 +53,5 @@ int sampling_settle(sampler *s, const char *dash, char *err, size_t err_size)
 
 int sampling_heals(const lacuna_infill_options *opt, int exact)
 {
-    return opt->alpha0 <= 0 && !is_baseline((int)opt->rule) && !exact;
+    return !is_baseline((int)opt->rule) && !exact;
 }

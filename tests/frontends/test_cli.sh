@@ -49,7 +49,7 @@ s=sum(r["logprob"] for l in L[:-1] for r in l["reveals"])
 assert abs(s-d["logprob"])<1e-4 and d["tokens"]==sum(len(l["reveals"]) for l in L[:-1])
 assert all(k in d for k in "ms seed dropped".split()) and set(L[0]["reveals"][0])>=set("hole slot token text logprob prob entropy".split())
 assert all(": " not in l.split("\"text\"")[0] for l in open("json.out"))'
-"$lacuna" infill --json --max-tokens 4 --alpha0 1 --steps 2 --order stride two.c >two.out
+"$lacuna" infill --json --no-heal --max-tokens 4 --alpha0 1 --steps 2 --order stride two.c >two.out
 t "two holes, two parallel steps" py '
 import json
 L=[json.loads(l) for l in open("two.out")]
@@ -74,7 +74,7 @@ s="--temp 1 --seed 4 --exact --max-tokens 24"
 "$lacuna" infill $s a.py >l1.out; "$lacuna" infill --lossless $s a.py | cmp -s - l1.out; say $? "--lossless, drawn"
 printf 'colour = 1\nprint(col<|fill|>)\n' >heal.py
 for o in "" "--exact" "--alpha0 1" "--steps 2" "--rule mdlm"; do
-    [ "$o" ] && same=--no-heal || same=--heal
+    case $o in --exact|--rule*) same=--no-heal ;; *) same=--heal ;; esac
     "$lacuna" infill $o $same --max-tokens 6 heal.py >h1.out; "$lacuna" infill $o --max-tokens 6 heal.py | cmp -s - h1.out; say $? "$same is the default: infill $o"
 done
 "$lacuna" infill --heal --max-tokens 6 --json heal.py >h2.out
