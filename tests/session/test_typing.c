@@ -1,4 +1,4 @@
-/* A recorded typing session (tests/data/typing.txt): a key changes few entries, and what a request gives does not show what was
+/* A scripted typing session (tests/data/typing.txt): a key changes few entries, and what a request gives does not show what was
  * asked before it. */
 #include "session/run.h"
 
