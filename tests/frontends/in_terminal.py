@@ -2,11 +2,12 @@
 
 SECONDS > 0: interrupt it (^C) after so long.  The last line is "[exit CODE]".  The bytes go through a small
 screen too: with ROWS as -ROWS, print the screen that stands at the end instead of the bytes."""
-import fcntl, os, pty, re, select, struct, sys, termios, time
+import fcntl, os, pty, re, select, signal, struct, sys, termios, time
 
 rows, cols, interrupt, cmd = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), sys.argv[4:]
 pid, fd = pty.fork()
 if pid == 0:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a run in the background ignores it, and what it starts would
     fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", abs(rows), cols, 0, 0))
     os.execvp(cmd[0], cmd)
 out, start = b"", time.time()

@@ -368,7 +368,7 @@ python3 "$here/in_terminal.py" -10 40 0.3 "$lacuna" infill --stream --candidates
 grep -qF '[exit 130]' p.out; say $? "--stream: ^C ends with 130"
 t "SIGINT ends a jsonl run with 130" py '
 import subprocess,sys,signal,time
-p=subprocess.Popen([sys.argv[1],"infill","--jsonl","--candidates","10000","--temp","1"],stdin=subprocess.PIPE,stdout=subprocess.PIPE,stderr=subprocess.PIPE)
+p=subprocess.Popen([sys.argv[1],"infill","--jsonl","--candidates","10000","--temp","1"],stdin=subprocess.PIPE,stdout=subprocess.PIPE,stderr=subprocess.PIPE,preexec_fn=lambda: signal.signal(signal.SIGINT,signal.SIG_DFL))
 p.stdin.write(b"{\"prompt\":\"a\",\"suffix\":\"b\"}\n"); p.stdin.flush(); time.sleep(0.5); p.send_signal(signal.SIGINT)
 out,err=p.communicate(timeout=120); assert p.returncode==130 and not err,(p.returncode,err)' "$lacuna"
 exit 0
