@@ -68,7 +68,6 @@ typedef struct {
 
     float (*dot)(const float *a, const float *b, size_t n);          /* sum a_i b_i */
     float (*max)(const float *x, size_t n);                          /* the largest, -inf of none; a NaN is passed over or not */
-    void (*axpy)(float *y, float a, const float *x, size_t n);       /* y += a x */
     /* y[i] = exp(x[i] - max); returns the sum of y.  With max the largest x, finite, y / sum is the softmax;
      * x[i] = -inf gives exactly 0. */
     float (*exp_sum)(float *y, const float *x, float max, size_t n);

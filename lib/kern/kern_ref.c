@@ -127,11 +127,6 @@ static float max(const float *x, size_t n)
     return most;
 }
 
-static void axpy(float *y, float a, const float *x, size_t n)
-{
-    for (size_t i = 0; i < n; i++) y[i] += a * x[i];
-}
-
 static float exp_sum(float *y, const float *x, float max, size_t n)
 {
     double sum = 0;
@@ -179,6 +174,6 @@ static void gelu_tanh(float *y, const float *x, size_t n)
 }
 
 static const lac_kern table = {
-    "ref", prepare, matmul, attend, spin, dot, max, axpy, exp_sum, rms_norm, layer_norm, silu_mul, gelu_tanh,
+    "ref", prepare, matmul, attend, spin, dot, max, exp_sum, rms_norm, layer_norm, silu_mul, gelu_tanh,
 };
 const lac_kern *const lac_kern_ref = &table;

@@ -23,7 +23,7 @@
 
 /* ---- rows ---- */
 
-/* Four chains, vector i into chain i mod 4, the rest into the first: attention calls this with n = D. */
+/* Four chains, vector i into chain i mod 4, the rest into the first: the softmax of a row calls this with n = 256. */
 static float dot(const float *a, const float *b, size_t n)
 {
     vec s0 = v_set(0), s1 = s0, s2 = s0, s3 = s0;
@@ -52,14 +52,6 @@ static float max(const float *x, size_t n)
     float most = v_max_lanes(v_max(m0, m1));
     for (; i < n; i++) most = x[i] > most ? x[i] : most;
     return most;
-}
-
-static void axpy(float *y, float a, const float *x, size_t n)
-{
-    vec va = v_set(a);
-    size_t i = 0;
-    for (; i + L <= n; i += L) v_store(y + i, v_fma(va, v_load(x + i), v_load(y + i)));
-    if (i < n) v_store_part(y + i, v_fma(va, v_load_part(x + i, n - i), v_load_part(y + i, n - i)), n - i);
 }
 
 static float exp_sum(float *y, const float *x, float max, size_t n)
@@ -160,7 +152,7 @@ static void gelu_tanh(float *y, const float *x, size_t n)
 }
 
 static const lac_kern table = {
-    VEC_NAME, prepare, matmul, attend, spin, dot, max, axpy, exp_sum, rms_norm, layer_norm, silu_mul, gelu_tanh,
+    VEC_NAME, prepare, matmul, attend, spin, dot, max, exp_sum, rms_norm, layer_norm, silu_mul, gelu_tanh,
 };
 
 #endif

@@ -32,8 +32,8 @@ enum {
     VECS = LAC_PANEL / L, /* vectors of a column of a panel */
     LINE = 64,            /* bytes of a column of a panel */
     TALLEST = 8,          /* entries of a tile, at most */
-    /* Panels of a tile of a large product.  With 16 lanes: 24 sums, or 12 and as many whole numbers for Q8_0, of 32
-     * registers; with fewer, what 16 registers hold. */
+    /* Panels of a tile of a large product.  With 16 lanes and 32 registers: up to 32 sums, or 16 whole numbers of Q8_0, whose
+     * sums are partly on the stack; with fewer, what 16 registers hold. */
     WIDE = L == 16 ? 4 : 1,
     WIDE_Q8 = L == 16 ? 2 : 1,
     AHEAD = 8192,             /* bytes: how far a single stream of weights is fetched ahead */

@@ -16,7 +16,8 @@ lac_softmax lac_softmax_of(const float *logits, size_t v, const uint8_t *flags, 
 
 #define LAC_SOFTMAX_CHUNK 256
 
-/* x[0, n) with `instead` where a flag of `which` is set; returns the largest, found by the table (NULL: the scalar one).  n is at most LAC_SOFTMAX_CHUNK. */
+/* x[0, n) with `instead` where a flag of `which` is set; returns the largest, found by the table (NULL: the scalar one).
+ * n is at most LAC_SOFTMAX_CHUNK. */
 float lac_softmax_without(float *out, const float *x, const uint8_t *flags, uint8_t which, size_t n, float instead, const lac_kern *kern);
 
 #endif

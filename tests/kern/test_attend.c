@@ -3,13 +3,7 @@
  *
  * Pages end where a page of memory nobody may touch begins; outputs have canaries between them. */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
+#include "common/unit.h"
 #include "kern/attend.h"
 
 #include <math.h>
@@ -23,7 +17,7 @@
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 enum { PAGES = 26, RANKS = PAGES * LAC_PAGE, ROWS = 19, LONGEST = 128, GAP = 3 };
 
-static const char *const table_names[] = {"ref", "avx2", "avx2vnni", "avx512", "avx512vnni", "avx512bf16", "neon"};
+static const char *const table_names[] = {KERN_TABLES};
 #define EACH_TABLE(kern)                                                                             \
     for (size_t each_ = 0; each_ < COUNT(table_names); each_++)                                      \
         for (const lac_kern *kern = lac_kern_pick(table_names[each_]); kern; kern = NULL)

@@ -706,33 +706,6 @@ static void test_dot(void **state)
     rows_close(&s);
 }
 
-static void test_axpy(void **state)
-{
-    (void)state;
-    rows s = rows_open();
-    for (size_t i = 0; i < COUNT(lengths); i++)
-        for (size_t shift = 0; shift < SHIFTS; shift++) {
-            size_t n = lengths[i];
-            float f = wild(3), y[LONGEST];
-            rows_place(&s, n, shift);
-            for (size_t k = 0; k < n; k++) s.a[k] = wild(5), y[k] = wild(5);
-            EACH_TABLE(kern)
-            {
-                memcpy(s.y, y, n * sizeof *y);
-                kern->axpy(s.y, f, s.a, n);
-                for (size_t k = 0; k < n; k++) {
-                    double p = (double)f * (double)s.a[k], one = p + (double)y[k];
-                    check_near("axpy", kern->name, k, (double)s.y[k], one, EPS * (fabs(p) + 2 * fabs(one)) + 0x1p-149);
-                    float alone = y[k];
-                    kern->axpy(&alone, f, s.a + k, 1);
-                    check_bits("axpy, alone", kern->name, k, s.y[k], alone);
-                }
-                rows_check(&s, kern->name, n, shift);
-            }
-        }
-    rows_close(&s);
-}
-
 static void test_exp_sum(void **state)
 {
     (void)state;
@@ -944,7 +917,7 @@ int main(void)
         cmocka_unit_test(test_matmul_ends),     cmocka_unit_test(test_matmul_scales), cmocka_unit_test(test_matmul_not_finite),
         cmocka_unit_test(test_matmul_denormal), cmocka_unit_test(test_spin),         cmocka_unit_test(test_pack_bytes),
         cmocka_unit_test(test_pack),            cmocka_unit_test(test_prepare),      cmocka_unit_test(test_prepare_q8),
-        cmocka_unit_test(test_max), cmocka_unit_test(test_dot),             cmocka_unit_test(test_axpy),         cmocka_unit_test(test_exp_sum),
+        cmocka_unit_test(test_max), cmocka_unit_test(test_dot),             cmocka_unit_test(test_exp_sum),
         cmocka_unit_test(test_exp_range),       cmocka_unit_test(test_norms),        cmocka_unit_test(test_gates),
         cmocka_unit_test(test_gate_limits),     cmocka_unit_test(test_tables_agree),
     };

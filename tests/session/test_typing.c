@@ -242,14 +242,9 @@ static void accepting_reuses(void **state)
 
 static int set_up(void **state)
 {
-    size_t size;
-    lacuna_error err;
     (void)state;
     mem = lac_mem_system_or((lacuna_allocator){0});
-    char *blob = load_file(MODEL_PATH, &size);
-    assert_non_null(blob);
-    CHECK(lac_tok_open(&tok, blob, size, MODEL_PATH, &mem, &err) == 0, "%s", err.msg);
-    free(blob);
+    tok = load_tok(&mem);
     return 0;
 }
 

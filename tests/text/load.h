@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/unit.h"
+#include "text/tok.h"
+
 #define MODEL_PATH "tests/data/bpe8k.model"
 
 /* All bytes of a file, malloc'd; NULL if it cannot be read. */
@@ -22,6 +25,19 @@ static inline char *load_file(const char *path, size_t *size)
     fclose(f);
     if (p) *size = (size_t)n;
     return p;
+}
+
+/* The tokenizer of MODEL_PATH; fails the running test. */
+static inline lac_tok *load_tok(const lacuna_allocator *mem)
+{
+    size_t size;
+    lacuna_error err;
+    lac_tok *tok;
+    char *blob = load_file(MODEL_PATH, &size);
+    assert_non_null(blob);
+    CHECK(lac_tok_open(&tok, blob, size, MODEL_PATH, mem, &err) == 0, "%s", err.msg);
+    free(blob);
+    return tok;
 }
 
 #endif
