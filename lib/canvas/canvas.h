@@ -32,6 +32,8 @@ typedef struct {
     size_t n_slots;
     lac_heal *heal;      /* [n_holes] what each fill begins with; those bytes are in no entry */
     size_t dropped;      /* bytes of text that are not in the context */
+    lacuna_context_part *part; /* [n_parts] what is, in text order */
+    size_t n_parts;
 } lac_canvas;
 
 /* Positions: what enters first begins at a multiple of the gap, or of a smaller power of two where room is short. */
@@ -57,6 +59,9 @@ typedef struct {
     size_t limit;            /* positions there are */
     bool drop_far;           /* leave out text far from the holes where it does not fit */
     bool heal;               /* take back tokens that could run over the start of a hole */
+    const lacuna_context_part *keep; /* [n_keep] whole lines, most telling first: with drop_far, as many of those outside the window as
+                                a share of the room holds go before (or behind) what is near */
+    size_t n_keep;
 } lac_canvas_want;
 
 /* Are the spans in order, inside the text, and at UTF-8 boundaries?  ARG, err->where = the offset at fault. */

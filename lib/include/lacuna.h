@@ -212,16 +212,52 @@ LACUNA_API size_t lacuna_session_size(const lacuna_session *s);
  * thread. */
 LACUNA_API void lacuna_cancel(lacuna_session *s);
 
+/* ---- syntax -------------------------------------------------------------------------------- */
+
+/* A text and its syntax tree (tree-sitter), kept up to date from one version of the text to the next.  One thread at a time. */
+typedef struct lacuna_document lacuna_document;
+
+/* A document of a language ("c", "python", "lua", "javascript", "bash", "json", "markdown", ...: the name in its grammar), empty so
+ * far.  path: folders separated by ':', where its grammar is looked for as <language>.so, libtree-sitter-<language>.so or
+ * parser/<language>.so; loading one runs its code.  allocator may be NULL; tree-sitter allocates by itself, and ends the program where
+ * memory ends.  1; 0 with *out NULL where no folder has the grammar; ARG (no name of a language), FORMAT, VERSION
+ * (the file is no grammar, or of another tree-sitter), NOMEM. */
+LACUNA_API int lacuna_document_open(lacuna_document **out, const char *path, const char *language, const lacuna_allocator *allocator,
+                                    lacuna_error *err);
+LACUNA_API void lacuna_document_free(lacuna_document *d); /* NULL is allowed */
+
+/* The text as it is now (copied).  What has changed since the last call is found by comparing, and only that is parsed anew.
+ * Fails with LIMIT (4 GiB), NOMEM; the document is then empty. */
+LACUNA_API int lacuna_document_set(lacuna_document *d, const char *text, size_t len, lacuna_error *err);
+
+/* The smallest node around byte `at` that makes a sensible hole (an expression, an argument list, a statement, a block: not a lone
+ * bracket, and not the whole text unless it is nothing else).  *kind, if not NULL, receives its name in the grammar (static
+ * storage of the grammar).  1; 0: there is none; ARG (at lies outside the text). */
+LACUNA_API int lacuna_document_node(const lacuna_document *d, size_t at, lacuna_span *out, const char **kind, lacuna_error *err);
+
 /* ---- infilling ----------------------------------------------------------------------------- */
 
-/* A hole: text[span) is taken away and filled anew.  Zero fields take the request's default. */
+/* A hole: text[span) is taken away and filled anew.  Zero fields take the request's default.  What is asked for by bytes below
+ * is a promise: the fill keeps it, whatever the order, the temperature or the number of candidates, or the request fails before its
+ * first step. */
 typedef struct {
     lacuna_span span;    /* bytes of the text that the fill replaces; start == end inserts */
     uint32_t max_tokens; /* slots of this hole; 0: the request's max_tokens */
     uint32_t min_tokens; /* <eom> is not allowed before so many tokens */
     int exact;           /* non-zero: exactly max_tokens tokens, no <eom> */
     int one_line;        /* non-zero: no line feed in the fill; where the model draws one, the hole ends (<eom>) */
+    double temperature;  /* of this hole; 0: the request's; negative: argmax */
+    lacuna_text regex;   /* the whole fill matches this expression (doc/CONTROL.md has the grammar); bytes NULL: anything */
+    const char *shape;   /* or this named expression: lacuna_shapes(); NULL: anything */
+    lacuna_text begin;   /* the fill begins with these bytes; len 0: anything */
+    lacuna_text end;     /* and ends with these */
+    const lacuna_text *ban; /* n_ban strings that are nowhere in the fill */
+    size_t n_ban;
 } lacuna_hole;
+
+/* Names of the shapes, NULL-terminated: "identifier", "integer", "float", "string", "line", "word", "sentence".  What a string
+ * literal is depends on the request's tag.  Static storage. */
+LACUNA_API const char *const *lacuna_shapes(void);
 
 /* Order in which slots are revealed. */
 typedef enum {
@@ -282,6 +318,12 @@ typedef struct {
                              over are closed, as behind an <eom>.  Reveals, slot numbers, n_tokens and logprob count all
                              tokens; ln p of one that spells is among those that may */
     uint32_t block;       /* RULE_BD3: slots of a block; 0: 16 */
+    lacuna_document *document; /* the syntax tree of this very text, or NULL.  With drop_far the context of a text that is too long is
+                             chosen by structure; the fill of a hole that may have several lines keeps the indentation style of the
+                             text; and fills are checked: see repairs.  Used until the request is over */
+    uint32_t repairs;     /* with a document: how often the fills of a candidate that add a syntax error to the text are taken back from the
+                             fault on, and filled anew; 0: they stay as they are (lacuna_stats tells) */
+    int explain;          /* non-zero: events tell which tokens were refused, and why */
 } lacuna_infill_options;
 #define LACUNA_INFILL_INIT sizeof(lacuna_infill_options)
 
@@ -289,8 +331,9 @@ typedef struct {
  * and not overlap; a hole may be empty (an insertion) but must have room for a token.  A request in
  * progress is dropped; what its context has in common with this one stays cached.
  * Fails with ARG (no tokenizer, holes out of order or overlapping or outside the text or splitting a
- * UTF-8 sequence (err->where says where), bad options), LIMIT (context too long: the message says by how
- * many tokens), CONSTRAINT, NOMEM.  After a failure no request is in progress. */
+ * UTF-8 sequence (err->where says where), bad options, an expression with a fault in it (err->where is its byte)), LIMIT
+ * (context too long: the message says by how many tokens; an automaton that is too large), CONSTRAINT (no fill can be what a hole asks
+ * for, or none that is short enough), NOMEM.  After a failure no request is in progress. */
 LACUNA_API int lacuna_infill(lacuna_session *s, const char *text, size_t len, const lacuna_hole *holes,
                              size_t n_holes, const lacuna_infill_options *opt, lacuna_error *err);
 
@@ -315,11 +358,45 @@ typedef struct {
     size_t candidate;   /* which of n_candidates, from 0 */
 } lacuna_reveal;
 
+/* Why a token was refused. */
+typedef enum {
+    LACUNA_REFUSED_SHORT,  /* <eom>: min_tokens, or a token stands to the right in the hole */
+    LACUNA_REFUSED_LINE,   /* a line feed in a hole of one line */
+    LACUNA_REFUSED_SPELL,  /* it does not go on as the text before the hole begins (heal) */
+    LACUNA_REFUSED_REGEX,  /* the expression or shape does not allow it after what stands before it */
+    LACUNA_REFUSED_BEGIN, LACUNA_REFUSED_END, LACUNA_REFUSED_BAN, /* likewise */
+    LACUNA_REFUSED_INDENT, /* against the indentation style of the text */
+    LACUNA_REFUSED_ROOM,   /* allowed for itself, but what is asked for could not be reached in the slots that are left */
+    LACUNA_REFUSED_SYNTAX  /* it stood in a fill that was taken back for a syntax error */
+} lacuna_refused;
+
+/* Name of a reason, e.g. "regex".  Static storage; "?" for an unknown one. */
+LACUNA_API const char *lacuna_refused_name(int why);
+
+/* A token that was more likely than the one revealed, and was refused. */
+typedef struct {
+    size_t candidate, hole, slot;
+    lacuna_token token;
+    lacuna_text text;
+    double prob;           /* of the model at this slot (temperature 1) */
+    lacuna_refused why;
+} lacuna_refusal;
+
+/* A slot that is open again: its fill had a syntax error. */
+typedef struct {
+    size_t candidate, hole, slot;
+} lacuna_reopened;
+
 typedef struct {
     size_t step;          /* from 0 */
     lacuna_phase phase;
     const lacuna_reveal *reveals; /* n, in rank order */
     size_t n;
+    const lacuna_refusal *refusals; /* explain: of each slot revealed, the likeliest token that was refused, if it was likelier than what
+                                       was revealed */
+    size_t n_refusals;
+    const lacuna_reopened *reopened; /* after the reveals of this step: slots taken back, with all that was behind an <eom> */
+    size_t n_reopened;
     size_t n_entries;     /* entries that went through the network in this step */
     size_t n_open;        /* slots still open after it, of all candidates */
 } lacuna_event;
@@ -352,12 +429,34 @@ typedef struct {
     double logprob;     /* sum of the reveals' */
     size_t n_drafted;   /* lossless: drafts checked */
     size_t n_accepted;  /* and found right */
+    size_t n_repairs;   /* of the candidate: how often it was taken back */
+    size_t n_faults;    /* of the candidate, when it is done: syntax errors that its fills add to the text; 0 without a document */
 } lacuna_stats;
 
 /* Counters of the request in progress or just finished: of candidate 0, and of all that its passes did. */
 LACUNA_API lacuna_stats lacuna_get_stats(const lacuna_session *s);
-/* Those of candidate c: n_tokens and logprob are its own, the others the request's. */
+/* Those of candidate c: n_tokens, logprob, n_repairs and n_faults are its own, the others the request's. */
 LACUNA_API lacuna_stats lacuna_candidate_stats(const lacuna_session *s, size_t c);
+
+/* Why a piece of text is in the context. */
+typedef enum {
+    LACUNA_CONTEXT_NEAR,      /* around the holes */
+    LACUNA_CONTEXT_ENCLOSING, /* the head of a function, class or block that a hole is in */
+    LACUNA_CONTEXT_IMPORT,    /* an import or include */
+    LACUNA_CONTEXT_SIGNATURE  /* what the text declares elsewhere: the head of a function, a type */
+} lacuna_context_why;
+
+typedef struct {
+    lacuna_span span;         /* bytes of the text */
+    lacuna_context_why why;
+} lacuna_context_part;
+
+/* Name of a reason, e.g. "enclosing".  Static storage; "?" for an unknown one. */
+LACUNA_API const char *lacuna_context_name(int why);
+
+/* What the request in progress or just finished reads of its text, in text order, the holes left out.  Returns how many parts; *parts
+ * is valid until the next lacuna_infill() on s.  Fails with ARG (no request). */
+LACUNA_API int64_t lacuna_context(const lacuna_session *s, const lacuna_context_part **parts, lacuna_error *err);
 
 /* ---- speed ----------------------------------------------------------------------------------- */
 
@@ -410,6 +509,23 @@ typedef struct {
 LACUNA_API int lacuna_score(lacuna_session *s, const char *text, size_t len, const lacuna_span *spans,
                             size_t n_spans, const lacuna_score_options *opt, const lacuna_score_result **out,
                             lacuna_error *err);
+
+/* A text for a hole, among others. */
+typedef struct {
+    double logprob;     /* exact ln p of its tokens, and of the <eom> behind them, given both sides, left to right */
+    size_t n_tokens;    /* scored, <eom> included */
+    double prob;        /* p among those given: they sum to 1 */
+} lacuna_rank_item;
+
+/* Exact likelihood of n ways to fill the holes of text, as rows of one pass over a shared context: fills[c * n_spans + h] is the text of
+ * hole h in candidate c, which replaces the bytes of spans[h].  A fill whose bytes are NULL stays open: the other fills
+ * do not see it (NULL in one candidate is NULL in all).  opt: tag, drop_far, no_end, spare (of the longest candidate), exact as for
+ * lacuna_score(), order LEFT.  *out is [n], in the order given, and valid until the next call on s.  A request in progress is
+ * dropped.  Rank by logprob / n_tokens where lengths differ and style matters (length-corrected), by logprob where each text is one
+ * answer (prob).  Fails as lacuna_score(); ARG for n == 0 or more than 4096. */
+LACUNA_API int lacuna_rank(lacuna_session *s, const char *text, size_t len, const lacuna_span *spans, size_t n_spans,
+                           const lacuna_text *fills, size_t n, const lacuna_score_options *opt, const lacuna_rank_item **out,
+                           lacuna_error *err);
 
 /* Exact log-likelihood of n ids at positions 0 to n - 1 under order[rank] = position, a permutation
  * (NULL: drawn from opt as for lacuna_score).  The first n_given ranks of the order are context: not scored.

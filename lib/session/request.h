@@ -3,6 +3,7 @@
  *   request.c   options, memory, plans             step.c      one pass: ask, run, choose, reveal
  *   result.c    what stands so far                 lossless.c  several slots a pass, the text of one a pass
  *   baseline.c  passes of MDLM and BD3-LM          spell.c     the beginning of healed holes
+ *   obey.c      what holes ask for                 repair.c    fills with syntax errors are taken back
  *
  * Arrays live in the session's arena, but for the lists of keys and values that a request has of its own. */
 #ifndef LAC_SESSION_REQUEST_H
@@ -49,6 +50,8 @@ typedef struct {
     uint32_t *sees;            /* [room] */
     lac_lossless lossless;
     size_t cached;             /* BD3: slots before this one are in the cache */
+    size_t repairs;            /* how often it was taken back */
+    size_t faults;             /* syntax errors that it adds, when it is done */
     size_t n_tokens;           /* revealed, <eom> included */
     double logprob;            /* sum of theirs */
 } lac_fill;
@@ -113,6 +116,13 @@ size_t lac_lossless_ask(lacuna_session *s, lac_fill *f);   /* fills f->asked, an
 bool lac_lossless_suppose(lac_fill *f, size_t k);
 size_t lac_lossless_choose(lac_request *q, lac_fill *f);   /* the slots up to the first wrong draft; crops the list */
 void lac_lossless_forget(lac_fill *f);                     /* after a pass: no draft is taken for right any more */
+
+/* ---- of repair.c ---- */
+
+int lac_repair_begin(lacuna_session *s, const char *text, size_t len, lacuna_error *err); /* with a document: what checks need; ARG */
+/* A candidate is full: check it, and where it has a fault and repairs are left, take slots back (f->n_open is then not 0), adding them to the
+ * event.  Counts f->repairs and f->faults. */
+int lac_repair(lacuna_session *s, lac_fill *f, lacuna_error *err);
 
 /* ---- of baseline.c ---- */
 
