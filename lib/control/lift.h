@@ -31,8 +31,11 @@ typedef struct {
 #define LAC_LIFT_SET(n) (((size_t)(n) + 1 + 63) / 64)
 
 /* bytes: of each token.  Tokens with flags[v] & never are not lifted (mask, control tokens); those with flags[v] & ends stand for <eom> where it is
- * allowed (as a line feed does in a hole of one line).  eom: -1 where there is none.  LIMIT (edges), NOMEM. */
-int lac_lift_make(lac_lift *out, const lac_dfa *dfa, lacuna_text (*bytes)(const void *ctx, int32_t token), const void *ctx, uint32_t n_vocab, int32_t eom, const uint8_t *flags, uint8_t never,
-                  uint8_t ends, lac_arena *arena, lacuna_error *err);
+ * allowed (as a line feed does in a hole of one line), unless they are never lifted.  eom: -1 where there is none.  LIMIT (edges), NOMEM. */
+int lac_lift_make(lac_lift *out, const lac_dfa *dfa, lacuna_text (*bytes)(const void *ctx, int32_t token), const void *ctx, uint32_t n_vocab,
+                  int32_t eom, const uint8_t *flags, uint8_t never, uint8_t ends, lac_arena *arena, lacuna_error *err);
+
+/* The state behind a word (below n_words), from a state of the automaton on; LAC_DFA_DEAD. */
+uint32_t lac_lift_next(const lac_lift *l, uint32_t state, uint32_t word);
 
 #endif

@@ -46,17 +46,20 @@ void lac_chain_allowed(const lac_chain *c, size_t slot, uint8_t *allowed);
 
 /* ---- several slots ---- */
 
-/* weight[asked][n_words + 1]: of each word, not negative, on a scale of its own for each slot; slot[]: ascending, open, and all slots that
- * are open before the last of them.  false: the weights leave no match. */
-bool lac_chain_weigh(lac_chain *c, const size_t *slot, size_t n_asked, const double *const *weight, bool max);
+/* weight[asked][n_words + 1]: of each word, finite and not negative, on a scale of its own for each slot; slot[]: ascending, open, and all
+ * slots that are open before the last of them.  closed[asked]: ln of what the slot counts where it is behind an <eom>, on its scale: of the sum of the
+ * weights of all tokens, those without a word too; NULL: 0.  false: the weights leave no match.
+ * weight[][] is read until the last lac_chain_take; what the chain looks at must not change until then. */
+bool lac_chain_weigh(lac_chain *c, const size_t *slot, size_t n_asked, const double *const *weight, const double *closed, bool max);
 
 /* Walk through the asked slots from the first on.  For the k-th: ln of what each word is worth apart from its weight, given what was taken
- * before (-INFINITY: not allowed; the largest is about 0): bias[n_words + 1].  A draw from weight * exp(bias) is a draw
- * from the conditional distribution of the joint. */
+ * before (-INFINITY: not allowed; the largest is 0): bias[n_words + 1].  A draw from weight * exp(bias) is a draw
+ * from the conditional distribution of the joint.  Behind an <eom> that was taken all are 0: what is drawn there means nothing.  Where
+ * one that was left may be <eom>, that counts for <eom>. */
 void lac_chain_bias(const lac_chain *c, size_t k, double *bias);
 
-/* The k-th is settled: it holds this word; or, with LAC_CHAIN_LEFT, it is left open and all its words count by their weights.  k ascends
- * from 0, each after its lac_chain_bias (which may be left out for those left open). */
+/* The k-th is settled: it holds this word (any, behind an <eom> that was taken); or, with LAC_CHAIN_LEFT, it is left open and all its words
+ * count by their weights.  k ascends from 0, each after its lac_chain_bias (which may be left out for those left open). */
 #define LAC_CHAIN_LEFT UINT32_MAX
 void lac_chain_take(lac_chain *c, size_t k, uint32_t word);
 
