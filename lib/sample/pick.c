@@ -122,7 +122,7 @@ static bool hopeless(double u, double d)
     return d > 0 && d > (1 - e) * 0.6931471805599454;
 }
 
-static void race(lac_pick *out, lac_cand *c, size_t n, size_t v, const lac_rng *rng, uint64_t draw, const double *uniform)
+static void race(lac_pick *out, const lac_cand *c, size_t n, size_t v, const lac_rng *rng, uint64_t draw, const double *uniform)
 {
     double top = maximum(c, n), total = mass(c, n, top), first = -INFINITY, value = 0;
     for (size_t i = 0; i < n; i++) {
@@ -136,6 +136,37 @@ static void race(lac_pick *out, lac_cand *c, size_t n, size_t v, const lac_rng *
         }
     }
     if (out->token >= 0) out->prob = exp(value - top) / total;
+}
+
+lac_pick lac_pick_listed(const lac_cand *c, size_t n, size_t v, bool greedy, const lac_rng *rng, uint64_t draw)
+{
+    lac_pick out = {.token = -1};
+    if (!n) return out;
+    size_t first = 0;
+    double second = -INFINITY, spread = 0;
+    for (size_t i = 1; i < n; i++) {
+        const bool ahead = before(&c[i], &c[first]);
+        const double behind = ahead ? c[first].value : c[i].value;
+        if (behind > second) second = behind;
+        if (ahead) first = i;
+    }
+    const double top = c[first].value, total = mass(c, n, top), norm = top + log(total);
+    for (size_t i = 0; i < n; i++) {
+        const double p = exp(c[i].value - norm);
+        if (p > 0) spread -= p * (c[i].value - norm);
+    }
+    out.entropy = spread;
+    out.best = 1 / total;
+    out.margin = out.best - exp(second - norm);
+    if (greedy) {
+        out.token = c[first].token;
+        out.prob = 1;
+        out.logprob = top - norm;
+    } else {
+        race(&out, c, n, v, rng, draw, NULL);
+        out.logprob = log(out.prob);
+    }
+    return out;
 }
 
 lac_pick lac_pick_token(const float *logits, size_t v, const uint8_t *flags, uint8_t deny, const lac_cut *cut,

@@ -8,6 +8,7 @@
 #ifndef LAC_SAMPLE_PICK_H
 #define LAC_SAMPLE_PICK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,7 +19,8 @@
 enum {
     LAC_TOKEN_NEVER = 1, /* mask and control tokens: no part of the model's distribution either */
     LAC_TOKEN_EOM = 2,   /* ends a hole */
-    LAC_TOKEN_LINE = 4   /* contains a line feed */
+    LAC_TOKEN_LINE = 4,  /* contains a line feed */
+    LAC_TOKEN_OUT = 8    /* not what the hole asks for, as things stand */
 };
 
 typedef struct {
@@ -46,6 +48,10 @@ typedef struct {
 /* Cut a list of candidates to those kept, in no particular order; returns how many.
  * top-p: from the top until the mass exceeds p, the one that crosses included, at least one (nucleus). */
 size_t lac_pick_cut(lac_cand *c, size_t n, const lac_cut *cut);
+
+/* A token from a list whose values are ln weights, as they are: nothing is cut; greedy: the largest (ties: the lower id).  prob is of the
+ * draw; best, margin and entropy are of the list, and logprob is ln of the token's share in it.  -1 where the list is empty. */
+lac_pick lac_pick_listed(const lac_cand *c, size_t n, size_t v, bool greedy, const lac_rng *rng, uint64_t draw);
 
 /* flags[v]: properties of each token.  deny: those not allowed here (LAC_TOKEN_NEVER is always denied).
  * room[v] is scratch.  Noise: -log(-log u) with u = uniform[token] if uniform is not NULL, else the number of

@@ -6,11 +6,13 @@
 #include "base/err.h"
 #include "kern/pack.h"
 #include "session/session.h"
+#include "syntax/document.h"
 
 #define DEFAULT_TOKENS 16 /* more spare slots than the default model was used to make its fills run on (models/default/CARD.md) */
 #define DEFAULT_GAMMA 0.5
 #define DEFAULT_BLOCK 16
 #define MOST_CANDIDATES 64
+#define OUTLINE 256 /* parts of a text that may be worth reading, at most */
 #define COLDEST 1e-200 /* below it a logit / temperature may not be finite: argmax, which it is anyway */
 
 /* ---- options ---- */
@@ -21,7 +23,7 @@ static int bad(lacuna_error *err, const char *what, double value)
 }
 
 /* Check the settings and fill in the defaults. */
-static int settle(lac_request *q, const lac_kern *kern, lacuna_error *err)
+static int settle(lac_request *q, lacuna_error *err)
 {
     lacuna_infill_options *o = &q->opt;
     if (!(o->alpha0 >= 0 && o->alpha0 <= 1)) return bad(err, "alpha0 must be in [0, 1]; it", o->alpha0);
@@ -40,7 +42,6 @@ static int settle(lac_request *q, const lac_kern *kern, lacuna_error *err)
     q->sized = o->max_tokens != 0;
     if (!q->sized) o->max_tokens = DEFAULT_TOKENS;
     if (o->temperature < COLDEST) o->temperature = 0;
-    q->cut = (lac_cut){o->temperature, o->top_k, o->top_p, o->min_p, kern};
     if (o->lossless) return lac_lossless_check(o, err);
     return lac_baseline_is(q) ? lac_baseline_check(o, err) : 0;
 }
@@ -87,6 +88,8 @@ static size_t widest(const lac_request *q, const lac_fill *f)
     size_t most = q->heals ? q->canvas.n_holes : 1; /* fronts */
     if (q->opt.lossless) return lac_lossless_asks(q);
     if (f->plan.dynamic) return q->canvas.n_slots;
+    for (size_t g = 0; g < f->plan.n_groups && q->demand; g++)
+        if (f->plan.size[g] > 1) return q->canvas.n_slots; /* joint.c */
     for (size_t g = 0; g < f->plan.n_groups; g++)
         if (f->plan.size[g] > most) most = f->plan.size[g];
     return most;
@@ -102,7 +105,8 @@ static int make_fill(lacuna_session *s, lac_fill *f, uint64_t seed, lacuna_error
     lac_arena *a = &s->arena;
     bool ok = (f->token = lac_arena_array(a, S, sizeof *f->token)) && (f->end = lac_arena_array(a, holes, sizeof *f->end)) &&
               (f->pending = lac_arena_array(a, S, sizeof *f->pending)) && (f->asked = lac_arena_array(a, S, sizeof *f->asked)) &&
-              (f->pick = lac_arena_array(a, S, sizeof *f->pick)) && (f->racer = lac_arena_array(a, S, sizeof *f->racer)) &&
+              (f->pick = lac_arena_array(a, S, sizeof *f->pick)) &&
+              (!q->opt.explain || (f->refusal = lac_arena_array(a, S, sizeof *f->refusal))) && (f->racer = lac_arena_array(a, S, sizeof *f->racer)) &&
               (f->chosen = lac_arena_array(a, S, sizeof *f->chosen)) &&
               (f->plan.order = lac_arena_array(a, S, sizeof *f->plan.order)) &&
               (f->plan.size = lac_arena_array(a, S + 1, sizeof *f->plan.size));
@@ -155,7 +159,8 @@ static int prepare(lacuna_session *s, lacuna_error *err)
     const size_t S = q->canvas.n_slots, longest = s->model->tok ? lac_tok_longest(s->model->tok) : 0, fills = q->opt.n_candidates;
     size_t reveals, most = 1;
     if (!lac_mul(S, fills, &reveals)) return lac_nomem(err, "request");
-    bool ok = (q->deny = lac_arena_array(a, S, 1)) && (q->min = lac_arena_array(a, q->canvas.n_holes, sizeof *q->min)) &&
+    bool ok = (q->deny = lac_arena_array(a, S, 1)) && (q->cut = lac_arena_array(a, q->canvas.n_holes, sizeof *q->cut)) &&
+              (!q->opt.explain || (q->refusal = lac_arena_array(a, reveals, sizeof *q->refusal))) && (q->min = lac_arena_array(a, q->canvas.n_holes, sizeof *q->min)) &&
               (q->fill = lac_arena_array(a, fills, sizeof *q->fill)) && (q->part = lac_arena_array(a, fills, sizeof *q->part)) &&
               (q->of_part = lac_arena_array(a, fills, sizeof *q->of_part)) &&
               (q->reveal = lac_arena_array(a, reveals, sizeof *q->reveal)) &&
@@ -164,10 +169,11 @@ static int prepare(lacuna_session *s, lacuna_error *err)
     if (!ok) return lac_nomem(err, "request");
     for (size_t h = 0; h < q->canvas.n_holes; h++) {
         q->min[h] = UINT32_MAX;
+        q->cut[h] = (lac_cut){q->opt.temperature, q->opt.top_k, q->opt.top_p, q->opt.min_p, s->model->kern};
         q->heals |= q->canvas.heal && q->canvas.heal[h].rest.len;
     }
-    if (q->heals && (!(q->flags = lac_arena_array(a, s->model->info.n_vocab, 1)) ||
-                     !(q->panels = lac_arena_array(a, s->model->info.n_vocab / LAC_PANEL + 1, 1))))
+    if (((q->heals || q->demand || q->opt.repairs) && !(q->flags = lac_arena_array(a, s->model->info.n_vocab, 1))) ||
+        (q->heals && !(q->panels = lac_arena_array(a, s->model->info.n_vocab / LAC_PANEL + 1, 1))))
         return lac_nomem(err, "request");
     q->stats.n_context = q->canvas.n_context;
     q->stats.n_dropped = q->canvas.dropped;
@@ -180,6 +186,8 @@ static int prepare(lacuna_session *s, lacuna_error *err)
         if (n > most) most = n;
     }
     q->opt.plan = q->opt.groups = NULL; /* the caller's memory is not looked at again */
+    int joint = lac_joint_begin(s, most, err);
+    if (joint) return joint;
     q->room = q->canvas.n_context + S + most;
     for (size_t i = 0; i < fills; i++) {
         int r = make_part(s, &q->fill[i], err);
@@ -202,11 +210,11 @@ static int begin(lacuna_session *s, const lacuna_infill_options *options, lacuna
     lac_request_drop(&s->req);
     lac_arena_reset(&s->arena);
     int r = lac_session_options(&s->req.opt, sizeof s->req.opt, options, "infill", err);
-    return r ? r : settle(&s->req, s->model->kern, err);
+    return r ? r : settle(&s->req, err);
 }
 
 /* Slots of each hole, checked against what it asks for. */
-static int size_holes(lac_request *q, const lacuna_hole *hole, size_t n, size_t *slots, lacuna_span *span, lacuna_error *err)
+static int size_holes(const lac_request *q, const lacuna_hole *hole, size_t n, size_t *slots, lacuna_span *span, lacuna_error *err)
 {
     for (size_t i = 0; i < n; i++) {
         slots[i] = hole[i].max_tokens ? hole[i].max_tokens : q->opt.max_tokens;
@@ -216,7 +224,20 @@ static int size_holes(lac_request *q, const lacuna_hole *hole, size_t n, size_t 
         if (hole[i].min_tokens > slots[i])
             return lac_err(err, LACUNA_E_ARG, span[i].start, "hole %zu wants at least %u tokens and at most %zu", i,
                            (unsigned)hole[i].min_tokens, slots[i]);
+        if (!(hole[i].temperature <= 1e6)) return bad(err, "a hole's temperature must be at most 1e6; it", hole[i].temperature);
     }
+    return 0;
+}
+
+/* With a document, what a text that is too long is read for besides what is near. */
+static int outline(lacuna_session *s, lac_canvas_want *want, lacuna_error *err)
+{
+    const lac_request *q = &s->req;
+    if (!q->opt.document || !want->drop_far || want->len < s->limit) return 0; /* a token has at least one byte: it fits */
+    lacuna_context_part *keep = lac_arena_array(&s->arena, OUTLINE, sizeof *keep);
+    if (!keep) return lac_nomem(err, "request");
+    want->keep = keep;
+    want->n_keep = lac_document_outline(q->opt.document, want->span, want->n_holes, keep, OUTLINE);
     return 0;
 }
 
@@ -234,15 +255,21 @@ static int begin_text(lacuna_session *s, const char *text, size_t len, const lac
     if (!slots || !span) return lac_nomem(err, "request");
     if ((r = size_holes(q, hole, n, slots, span, err))) return r;
     if ((r = lac_canvas_check(text, len, span, n, err))) return r;
-    lac_canvas_want want = {m->tok, text, len, span, slots, n, -1, s->limit, q->opt.drop_far != 0, q->opt.heal != 0};
+    lac_canvas_want want = {m->tok, text, len, span, slots, n, -1, s->limit, q->opt.drop_far != 0, q->opt.heal != 0, NULL, 0};
     if ((r = lac_model_tag(m, q->opt.tag, &want.tag, err))) return r;
+    if ((r = outline(s, &want, err))) return r;
+    if ((r = lac_obey_begin(s, hole, n, text, len, q->opt.tag, err))) return r;
     q->opt.tag = NULL;
     if ((r = lac_canvas_text(&q->canvas, &want, &s->arena, err))) return r;
     if ((r = prepare(s, err))) return r;
     for (size_t h = 0; h < n; h++) {
         if (!hole[h].exact && m->info.eom >= 0) q->min[h] = hole[h].min_tokens;
         if (hole[h].one_line) memset(q->deny + q->canvas.hole[h].first, LAC_TOKEN_LINE, q->canvas.hole[h].n);
+        if (hole[h].temperature != 0) q->cut[h].temperature = hole[h].temperature < COLDEST ? 0 : hole[h].temperature;
     }
+    for (size_t i = 0; i < q->n_fills; i++)
+        if ((r = lac_obey_open(s, &q->fill[i], err))) return r;
+    if ((r = lac_repair_begin(s, text, len, span, err))) return r;
     q->active = true;
     return 0;
 }

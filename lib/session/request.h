@@ -3,16 +3,35 @@
  *   request.c   options, memory, plans             step.c      one pass: ask, run, choose, reveal
  *   result.c    what stands so far                 lossless.c  several slots a pass, the text of one a pass
  *   baseline.c  passes of MDLM and BD3-LM          spell.c     the beginning of healed holes
- *   obey.c      what holes ask for                 repair.c    fills with syntax errors are taken back
+ *   obey.c      what holes ask for                 joint.c     several slots of a hole that asks for something
+ *   refuse.c    why a token was refused            repair.c    fills with syntax errors are taken back
  *
  * Arrays live in the session's arena, but for the lists of keys and values that a request has of its own. */
 #ifndef LAC_SESSION_REQUEST_H
 #define LAC_SESSION_REQUEST_H
 
 #include "canvas/canvas.h"
+#include "control/lift.h"
 #include "net/net.h"
+#include "sample/chain.h"
 #include "sample/draft.h"
 #include "sample/plan.h"
+
+/* One of the things that a hole asks of its fill. */
+typedef struct {
+    lac_dfa dfa;
+    lacuna_refused why;
+} lac_clause;
+
+#define LAC_CLAUSES 6          /* regex or shape, begin, end, ban, one line, indentation */
+
+/* All that a hole asks of its fill, as one automaton. */
+typedef struct {
+    lac_clause clause[LAC_CLAUSES];
+    size_t n_clauses;          /* 0: nothing is asked */
+    lac_dfa dfa;               /* their intersection */
+    lac_lift lift;
+} lac_demand;
 
 /* What lossless.c remembers of a candidate. */
 typedef struct {
@@ -40,17 +59,24 @@ typedef struct {
                                   end of its run */
     size_t *pending;           /* [S] slots revealed and not yet in the cache */
     size_t n_pending, n_open;
-    size_t *asked;             /* [S] slots this step asks for */
+    size_t *asked;             /* [S] slots this step asks for: those due, then others whose weights count (joint.c) */
     lac_pick *pick;            /* [S] and what came out */
+    lacuna_refusal *refusal;   /* [S] explain: of each slot asked for; token -1: nothing likelier was refused */
     size_t n_asked;            /* 0: it takes no part in this step */
+    size_t n_due;              /* of them, the plan reveals so many */
+    lacuna_phase phase;        /* of this step */
     size_t first;              /* entry of its part of the pass that asks for the first of them */
     lac_racer *racer;          /* [S] */
-    size_t *chosen;            /* [S] indices into asked: what this step reveals, in rank order */
+    size_t *chosen;            /* [n_chosen] indices into asked: what this step reveals, in rank order */
+    size_t n_chosen;
+    lac_chain **chain;         /* [holes] what keeps a match in reach; NULL where a hole asks for nothing */
+    uint8_t *joint;            /* [holes] this step settles several of its slots together */
     int32_t *in_token, *in_pos; /* [room] its part of a pass */
     uint32_t *sees;            /* [room] */
     lac_lossless lossless;
     size_t cached;             /* BD3: slots before this one are in the cache */
     size_t repairs;            /* how often it was taken back */
+    double heat;               /* the least temperature of what is filled anew; 0: none */
     size_t faults;             /* syntax errors that it adds, when it is done */
     size_t n_tokens;           /* revealed, <eom> included */
     double logprob;            /* sum of theirs */
@@ -62,10 +88,18 @@ typedef struct {
     bool ids;                  /* begun by lacuna_infill_ids */
     bool sized;                /* the caller gave max_tokens */
     lacuna_infill_options opt; /* with defaults filled in */
-    lac_cut cut;
+    lac_cut *cut;              /* [holes] */
     lac_canvas canvas;
     bool heals;                /* some hole begins with bytes that were taken back */
-    uint8_t *flags;            /* [V] of tokens, where a slot spells; NULL: no hole is healed */
+    uint8_t *flags;            /* [V] of tokens, where a slot spells or its hole asks for something; NULL: neither is so */
+    lac_demand **demand;       /* [holes] what each asks for, NULL: nothing; NULL: none does */
+    uint8_t *allowed;          /* [words + 2] scratch: what a slot may hold, and never the last */
+    double *bias;              /* [words + 2] scratch */
+    size_t n_words;            /* of the demand that has most */
+    float *row;                /* [widest, V] logits of slots that are settled together; NULL: never so */
+    double **weight;           /* [widest] of [words + 2] */
+    double *closed;            /* [widest] ln of what a slot counts where it is closed */
+    size_t *together, *at;     /* [widest] scratch: indices into asked of the slots of a hole, and where they are in its chain */
     uint8_t *panels;           /* [V / LAC_PANEL, rounded up] wanted by the slots of a step that all spell */
     uint8_t *deny;             /* [S] LAC_TOKEN_* denied, <eom> aside */
     uint32_t *min;             /* [holes] new tokens before which <eom> is denied; UINT32_MAX: everywhere */
@@ -77,6 +111,8 @@ typedef struct {
     lac_part *part;            /* [n_fills] of a pass */
     lac_fill **of_part;        /* [n_fills] whose it is */
     lacuna_reveal *reveal;     /* [n_fills S] */
+    lacuna_refusal *refusal;   /* [n_fills S] explain */
+    lacuna_reopened *reopened; /* [n_fills S] with a document */
     lacuna_event event;
     lac_cand *cand;            /* [V] */
     char *text;                /* scratch of lacuna_fill */
@@ -86,6 +122,39 @@ typedef struct {
 
 /* Drop a request: its lists go back, and nothing is left that lacuna_fill could read. */
 void lac_request_drop(lac_request *q);
+
+/* ---- of obey.c ---- */
+
+static inline bool lac_obey_is(const lac_request *q, size_t hole) { return q->demand && q->demand[hole]; }
+/* What the holes ask for, compiled; CONSTRAINT where nothing can be that. */
+int lac_obey_begin(lacuna_session *s, const lacuna_hole *hole, size_t n, const char *text, size_t len, const char *tag, lacuna_error *err);
+int lac_obey_open(lacuna_session *s, lac_fill *f, lacuna_error *err); /* the chains of a candidate; CONSTRAINT: no room for a match */
+/* Flags of all tokens for one slot of such a hole, LAC_TOKEN_OUT among them; rest: to be spelled first, where the slot spells. */
+const uint8_t *lac_obey_flags(lacuna_session *s, const lac_fill *f, size_t slot, lacuna_text rest);
+void lac_obey_look(lacuna_session *s, const lac_fill *f, size_t hole); /* the chain takes over what stands in the hole */
+size_t lac_obey_slot(const lacuna_session *s, const lac_fill *f, size_t slot); /* of the chain; the slot spells no more */
+
+/* ---- of joint.c ---- */
+
+int lac_joint_begin(lacuna_session *s, size_t widest, lacuna_error *err);
+/* Is a slot that is asked for settled together with others of its hole? */
+bool lac_joint_is(const lac_request *q, const lac_fill *f, size_t slot);
+size_t lac_joint_ask(const lac_request *q, lac_fill *f, size_t n); /* adds the slots between those due; returns how many are asked for */
+/* All rows are there: what each slot would hold by itself (for policies that choose), then what those chosen hold together. */
+void lac_joint_propose(lacuna_session *s, lac_fill *f);
+int lac_joint_draw(lacuna_session *s, lac_fill *f, lacuna_error *err);
+
+/* ---- of refuse.c ---- */
+
+/* Explain: of the k-th slot asked for, the likeliest token that flags and deny refuse, where it is likelier than the one picked. */
+void lac_refuse(lacuna_session *s, lac_fill *f, size_t k, const float *logits, const uint8_t *flags, uint8_t deny);
+
+/* ---- of step.c ---- */
+
+uint64_t lac_step_draw(const lac_request *q, const lac_fill *f, size_t slot); /* index of a slot's noise */
+lac_cut lac_step_cut(const lac_request *q, const lac_fill *f, size_t slot);   /* how its token is drawn */
+/* The k-th slot asked for holds a token that was drawn with others: what is reported of it. */
+int lac_step_report(lacuna_session *s, lac_fill *f, size_t k, const float *logits, lacuna_error *err);
 
 /* ---- of spell.c ---- */
 
@@ -119,10 +188,11 @@ void lac_lossless_forget(lac_fill *f);                     /* after a pass: no d
 
 /* ---- of repair.c ---- */
 
-int lac_repair_begin(lacuna_session *s, const char *text, size_t len, lacuna_error *err); /* with a document: what checks need; ARG */
+int lac_repair_begin(lacuna_session *s, const char *text, size_t len, const lacuna_span *span, lacuna_error *err); /* with a document: what checks need; ARG */
 /* A candidate is full: check it, and where it has a fault and repairs are left, take slots back (f->n_open is then not 0), adding them to the
  * event.  Counts f->repairs and f->faults. */
 int lac_repair(lacuna_session *s, lac_fill *f, lacuna_error *err);
+bool lac_repair_denies(const lacuna_session *s, const lac_fill *f, size_t slot, int32_t token); /* was it tried there, behind the same text? */
 
 /* ---- of baseline.c ---- */
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "control/shape.h"
 #include "session/session.h"
 
 static int hole_at(lacuna_session *s, size_t candidate, size_t hole, lacuna_error *err)
@@ -65,8 +66,34 @@ lacuna_stats lacuna_candidate_stats(const lacuna_session *s, size_t candidate)
     if (candidate < s->req.n_fills) {
         stats.n_tokens = s->req.fill[candidate].n_tokens;
         stats.logprob = s->req.fill[candidate].logprob;
+        stats.n_repairs = s->req.fill[candidate].repairs;
+        stats.n_faults = s->req.fill[candidate].faults;
     }
     return stats;
 }
 
 lacuna_stats lacuna_get_stats(const lacuna_session *s) { return lacuna_candidate_stats(s, 0); }
+
+int64_t lacuna_context(const lacuna_session *s, const lacuna_context_part **parts, lacuna_error *err)
+{
+    if (!s || !parts) return lac_err(err, LACUNA_E_ARG, 0, "lacuna_context: NULL where something is needed");
+    *parts = s->req.canvas.part;
+    if (!s->req.n_fills) return lac_err(err, LACUNA_E_ARG, 0, "no request has begun");
+    return (int64_t)s->req.canvas.n_parts;
+}
+
+/* ---- names ---- */
+
+const char *lacuna_refused_name(int why)
+{
+    static const char *const name[] = {"length", "line", "spelling", "regex", "begin", "end", "ban", "indentation", "room", "syntax"};
+    return why >= 0 && (size_t)why < sizeof name / sizeof *name ? name[why] : "?";
+}
+
+const char *lacuna_context_name(int why)
+{
+    static const char *const name[] = {"near", "enclosing", "import", "signature"};
+    return why >= 0 && (size_t)why < sizeof name / sizeof *name ? name[why] : "?";
+}
+
+const char *const *lacuna_shapes(void) { return lac_shape_names; }

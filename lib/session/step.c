@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "net/rule.h"
+#include "net/softmax.h"
 #include "session/session.h"
 
 #define LIKELY (-0.6931471805599453) /* ln 1/2: an <eom> above it is revealed beside the slots whose turn it is */
@@ -47,7 +48,7 @@ static size_t ask_plan(const lac_request *q, lac_fill *f)
 static size_t ask(const lacuna_session *s, lac_fill *f)
 {
     const size_t n = s->req.heals && f->group < f->plan.n_groups ? lac_spell_ask(s, f) : 0;
-    return n ? n : ask_plan(&s->req, f);
+    return lac_joint_ask(&s->req, f, n ? n : ask_plan(&s->req, f));
 }
 
 static lacuna_phase phase_of(const lac_fill *f)
@@ -71,23 +72,27 @@ static uint8_t denied(const lacuna_session *s, const lac_fill *f, size_t slot)
 }
 
 /* The noise of a slot that is asked for once is its own, whichever pass asks; what is asked for again and again has new
- * noise each time. */
-static uint64_t draw_of(const lac_request *q, const lac_fill *f, size_t slot)
+ * noise each time, and so has what is filled anew. */
+uint64_t lac_step_draw(const lac_request *q, const lac_fill *f, size_t slot)
 {
-    return f->plan.dynamic ? (uint64_t)(q->stats.nfe + 1) * q->canvas.n_slots + slot : slot;
+    const uint64_t own = f->plan.dynamic ? (uint64_t)(q->stats.nfe + 1) * q->canvas.n_slots + slot : slot;
+    return own + ((uint64_t)f->repairs << 40);
 }
 
-static int pick(lacuna_session *s, const lac_fill *f, size_t slot, const float *logits, lac_pick *out, lacuna_error *err)
+lac_cut lac_step_cut(const lac_request *q, const lac_fill *f, size_t slot)
 {
-    lac_request *q = &s->req;
-    const uint8_t *flags = s->model->flags;
+    lac_cut cut = q->cut[q->canvas.hole_of[slot]];
+    if (f->heat > cut.temperature) cut.temperature = f->heat;
+    return cut;
+}
+
+/* A line feed where a hole of one line may end stands for <eom>.  Then what was picked is checked, and explained. */
+static int settle(lacuna_session *s, lac_fill *f, size_t k, const float *logits, const uint8_t *flags, uint8_t deny, bool line_ends,
+                  lacuna_error *err)
+{
+    lac_pick *out = &f->pick[k];
     const int32_t eom = s->model->info.eom;
-    lacuna_text rest;
-    if (lac_spell_front(s, f, slot, &rest)) flags = lac_spell_flags(s, slot, rest);
-    uint8_t deny = denied(s, f, slot);
-    bool line_ends = deny & LAC_TOKEN_LINE && !(deny & LAC_TOKEN_EOM) && flags == s->model->flags; /* one line: a line feed stands for <eom> */
-    if (line_ends) deny &= (uint8_t)~LAC_TOKEN_LINE;
-    *out = lac_pick_token(logits, s->model->info.n_vocab, flags, deny, &q->cut, &f->noise, draw_of(q, f, slot), NULL, q->cand);
+    const size_t slot = f->asked[k];
     if (line_ends && out->token >= 0 && flags[out->token] & LAC_TOKEN_LINE) {
         out->logprob += (double)logits[eom] - logits[out->token];
         out->token = eom;
@@ -95,8 +100,86 @@ static int pick(lacuna_session *s, const lac_fill *f, size_t slot, const float *
     if (out->token < 0) return lac_err(err, LACUNA_E_CONSTRAINT, slot, "no token is allowed at slot %zu", slot);
     if (!isfinite(out->logprob) || !isfinite(out->entropy))
         return lac_err(err, LACUNA_E_INTERNAL, slot, "the network gave no number at slot %zu: the weights are damaged", slot);
+    if (s->req.opt.explain) lac_refuse(s, f, k, logits, flags, deny);
     return 0;
 }
+
+int lac_step_report(lacuna_session *s, lac_fill *f, size_t k, const float *logits, lacuna_error *err)
+{
+    const lac_request *q = &s->req;
+    const size_t slot = f->asked[k];
+    const lac_softmax p = lac_softmax_of(logits, s->model->info.n_vocab, s->model->flags, LAC_TOKEN_NEVER, s->model->kern);
+    const uint8_t *flags = q->opt.explain ? lac_obey_flags(s, f, slot, (lacuna_text){0}) : s->model->flags;
+    if (f->pick[k].token >= 0) f->pick[k].logprob = logits[f->pick[k].token] - p.norm;
+    f->pick[k].entropy = p.entropy;
+    return settle(s, f, k, logits, flags, LAC_TOKEN_OUT, q->deny[slot] & LAC_TOKEN_LINE, err);
+}
+
+/* The token of the k-th slot asked for, by itself. */
+static int pick(lacuna_session *s, lac_fill *f, size_t k, const float *logits, lacuna_error *err)
+{
+    lac_request *q = &s->req;
+    const size_t slot = f->asked[k];
+    const bool obeys = lac_obey_is(q, q->canvas.hole_of[slot]);
+    const lac_cut cut = lac_step_cut(q, f, slot);
+    const uint8_t *flags = s->model->flags;
+    lacuna_text rest = {0};
+    const bool spells = lac_spell_front(s, f, slot, &rest);
+    if (!spells) rest.len = 0;
+    if (obeys) flags = lac_obey_flags(s, f, slot, rest);
+    else if (spells) flags = lac_spell_flags(s, slot, rest);
+    uint8_t deny = obeys ? LAC_TOKEN_OUT : denied(s, f, slot);
+    const bool line_ends = q->deny[slot] & LAC_TOKEN_LINE && !(deny & LAC_TOKEN_EOM) && !spells; /* one line: a line feed stands for <eom> */
+    if (line_ends) deny &= (uint8_t)~LAC_TOKEN_LINE;
+    f->pick[k] = lac_pick_token(logits, s->model->info.n_vocab, flags, deny, &cut, &f->noise, lac_step_draw(q, f, slot), NULL, q->cand);
+    return settle(s, f, k, logits, flags, deny, line_ends, err);
+}
+
+/* ---- which of them are revealed ---- */
+
+/* Which of the asked slots this step reveals: fills f->chosen with indices into asked, in rank order. */
+static size_t choose(const lacuna_session *s, lac_fill *f, int32_t eom)
+{
+    const lac_request *q = &s->req;
+    const size_t n = f->n_due;
+    size_t racers = 0;
+    lacuna_text rest;
+    if (!f->plan.dynamic || f->phase == LACUNA_PHASE_SEQUENTIAL || lac_spell_front(s, f, f->asked[0], &rest)) {
+        for (size_t k = 0; k < n; k++) f->chosen[k] = k;
+        return n;
+    }
+    for (size_t k = 0; k < n; k++) {
+        size_t h = q->canvas.hole_of[f->asked[k]];
+        /* <eom> may run only where every later open slot of the hole says <eom> too, and for the leftmost such
+           slot: then one reveal closes the hole, instead of one slot a step from the right. */
+        if (f->pick[k].token == eom) {
+            bool tail = true;
+            for (size_t i = k + 1; i < n && q->canvas.hole_of[f->asked[i]] == h; i++) tail &= f->pick[i].token == eom;
+            if (!tail || (k && q->canvas.hole_of[f->asked[k - 1]] == h && f->pick[k - 1].token == eom)) continue;
+        }
+        f->racer[racers++] = (lac_racer){k, lac_plan_key(q->opt.order, &f->pick[k]), f->pick[k].entropy};
+    }
+    size_t size = q->opt.order == LACUNA_ORDER_ENTROPY ? n : f->plan.size[f->group], left = f->plan.diffused - f->diffused;
+    size_t m = lac_plan_choose(f->racer, racers, q->opt.order, size < left ? size : left, q->opt.gamma);
+    for (size_t i = 0; i < m; i++) f->chosen[i] = f->racer[i].index;
+    for (size_t i = m; i < racers; i++) { /* where a hole ends is settled as soon as it is more likely than not */
+        const size_t k = f->racer[i].index;
+        if (f->pick[k].token == eom && f->pick[k].logprob > LIKELY) f->chosen[m++] = k;
+    }
+    f->group++;
+    return m;
+}
+
+/* All rows of a candidate are there. */
+static int decide(lacuna_session *s, lac_fill *f, lacuna_error *err)
+{
+    const lac_request *q = &s->req;
+    if (q->row && f->plan.dynamic) lac_joint_propose(s, f);
+    f->n_chosen = choose(s, f, q->ids ? -1 : s->model->info.eom);
+    return q->row ? lac_joint_draw(s, f, err) : 0;
+}
+
+/* ---- the pass ---- */
 
 static int take_row(void *ctx, size_t p, size_t i, const float *logits, lacuna_error *err)
 {
@@ -105,11 +188,14 @@ static int take_row(void *ctx, size_t p, size_t i, const float *logits, lacuna_e
     lac_fill *f = q->of_part[p];
     const size_t k = i - f->first;
     if (q->opt.on_logits) q->opt.on_logits(q->opt.on_logits_ctx, q->stats.nfe, f->asked[k], logits, s->model->info.n_vocab);
-    if (q->opt.lossless && !lac_lossless_suppose(f, k)) return 0;
-    return pick(s, f, f->asked[k], logits, &f->pick[k], err);
+    if (q->opt.lossless) return lac_lossless_suppose(f, k) ? pick(s, f, k, logits, err) : 0;
+    if (lac_joint_is(q, f, f->asked[k])) memcpy(q->row + k * s->model->info.n_vocab, logits, s->model->info.n_vocab * sizeof *logits);
+    else {
+        int r = pick(s, f, k, logits, err);
+        if (r) return r;
+    }
+    return k + 1 < f->n_asked ? 0 : decide(s, f, err);
 }
-
-/* ---- the pass ---- */
 
 /* The context entries that are not cached yet begin a part: how many. */
 static size_t put_context(const lac_request *q, lac_fill *f)
@@ -196,39 +282,6 @@ static int run(lacuna_session *s, lacuna_error *err)
 
 /* ---- what is revealed ---- */
 
-/* Which of the asked slots this step reveals: fills f->chosen with indices into asked, in rank order. */
-static size_t choose(const lacuna_session *s, lac_fill *f, int32_t eom)
-{
-    const lac_request *q = &s->req;
-    const size_t n = f->n_asked;
-    size_t racers = 0;
-    lacuna_text rest;
-    if (!f->plan.dynamic || phase_of(f) == LACUNA_PHASE_SEQUENTIAL || lac_spell_front(s, f, f->asked[0], &rest)) {
-        for (size_t k = 0; k < n; k++) f->chosen[k] = k;
-        return n;
-    }
-    for (size_t k = 0; k < n; k++) {
-        size_t h = q->canvas.hole_of[f->asked[k]];
-        /* <eom> may run only where every later open slot of the hole says <eom> too, and for the leftmost such
-           slot: then one reveal closes the hole, instead of one slot a step from the right. */
-        if (f->pick[k].token == eom) {
-            bool tail = true;
-            for (size_t i = k + 1; i < n && q->canvas.hole_of[f->asked[i]] == h; i++) tail &= f->pick[i].token == eom;
-            if (!tail || (k && q->canvas.hole_of[f->asked[k - 1]] == h && f->pick[k - 1].token == eom)) continue;
-        }
-        f->racer[racers++] = (lac_racer){k, lac_plan_key(q->opt.order, &f->pick[k]), f->pick[k].entropy};
-    }
-    size_t size = q->opt.order == LACUNA_ORDER_ENTROPY ? n : f->plan.size[f->group], left = f->plan.diffused - f->diffused;
-    size_t m = lac_plan_choose(f->racer, racers, q->opt.order, size < left ? size : left, q->opt.gamma);
-    for (size_t i = 0; i < m; i++) f->chosen[i] = f->racer[i].index;
-    for (size_t i = m; i < racers; i++) { /* where a hole ends is settled as soon as it is more likely than not */
-        const size_t k = f->racer[i].index;
-        if (f->pick[k].token == eom && f->pick[k].logprob > LIKELY) f->chosen[m++] = k;
-    }
-    f->group++;
-    return m;
-}
-
 /* Reveal the n chosen slots, except those that an <eom> of the same step cuts off, and add them to the event. */
 static size_t reveal(lacuna_session *s, lac_fill *f, size_t n, int32_t eom)
 {
@@ -250,6 +303,7 @@ static size_t reveal(lacuna_session *s, lac_fill *f, size_t n, int32_t eom)
         f->token[slot] = p->token;
         f->pending[f->n_pending++] = slot;
         f->n_open--;
+        if (q->opt.explain && f->refusal[f->chosen[i]].token >= 0) q->refusal[q->event.n_refusals++] = f->refusal[f->chosen[i]];
         q->reveal[q->event.n++] = (lacuna_reveal){h, slot - q->canvas.hole[h].first, p->token, bytes,
                                                   p->logprob, p->prob, p->entropy, (size_t)(f - q->fill)};
         f->logprob += p->logprob;
@@ -272,14 +326,17 @@ int lacuna_step(lacuna_session *s, const lacuna_event **ev, lacuna_error *err)
     lac_request *q = &s->req;
     if (!q->active) return lac_err(err, LACUNA_E_ARG, 0, "no request is in progress");
     const lac_fill *leader = NULL;
-    for (lac_fill *f = q->fill; f < q->fill + q->n_fills; f++)
-        if ((f->n_asked = q->opt.lossless ? lac_lossless_ask(s, f) : ask(s, f)) && !leader) leader = f;
+    for (lac_fill *f = q->fill; f < q->fill + q->n_fills; f++) {
+        f->n_asked = q->opt.lossless ? lac_lossless_ask(s, f) : ask(s, f);
+        f->phase = phase_of(f); /* choosing moves on to the next */
+        if (f->n_asked && !leader) leader = f;
+    }
     if (!leader) {
         q->active = false;
         return 0;
     }
     const size_t before = q->stats.n_entries;
-    q->event = (lacuna_event){.step = q->stats.nfe, .phase = phase_of(leader), .reveals = q->reveal};
+    q->event = (lacuna_event){.step = q->stats.nfe, .phase = leader->phase, .reveals = q->reveal, .refusals = q->refusal, .reopened = q->reopened};
     int r = run(s, err);
     if (r) {
         for (lac_fill *f = q->fill; q->opt.lossless && f < q->fill + q->n_fills; f++) lac_lossless_forget(f);
@@ -290,15 +347,19 @@ int lacuna_step(lacuna_session *s, const lacuna_event **ev, lacuna_error *err)
     const int32_t eom = q->ids ? -1 : s->model->info.eom;
     for (lac_fill *f = q->fill; f < q->fill + q->n_fills; f++) {
         if (f->n_asked) {
-            const lacuna_phase phase = phase_of(f); /* choosing moves on to the next */
-            const size_t m = reveal(s, f, q->opt.lossless ? lac_lossless_choose(q, f) : choose(s, f, eom), eom);
+            const size_t m = reveal(s, f, q->opt.lossless ? lac_lossless_choose(q, f) : f->n_chosen, eom);
             if (q->opt.lossless) { /* but the last one they are cached already */
                 f->pending[0] = f->pending[f->n_pending - 1];
                 f->n_pending = 1;
             }
-            if (phase == LACUNA_PHASE_DIFFUSION) f->diffused += m;
+            if (f->phase == LACUNA_PHASE_DIFFUSION) f->diffused += m;
+            if (!f->n_open && q->opt.document && (r = lac_repair(s, f, err))) break;
         }
         q->event.n_open += f->n_open;
+    }
+    if (r) {
+        q->active = false;
+        return r;
     }
     q->stats.nfe++;
     q->event.n_entries = q->stats.n_entries - before;
