@@ -244,9 +244,11 @@ static void log_likelihood_of(engine *e, const int32_t *x0, const int32_t *order
 {
     lacuna_error err;
     int32_t *token = malloc(n * sizeof *token);
-    lac_loglik_room room = {malloc(2 * n * sizeof(int32_t)), malloc(2 * n * sizeof(int32_t)), malloc(2 * n * sizeof(uint32_t))};
+    lac_part part;
+    lac_loglik_room room = {malloc(2 * n * sizeof(int32_t)), malloc(2 * n * sizeof(int32_t)), malloc(2 * n * sizeof(uint32_t)), &part};
+    const lac_loglik_list list = {&e->kv, token, order, n, logprob};
     for (size_t r = 0; r < n; r++) token[r] = x0[order[r]];
-    CHECK(lac_loglik(&e->net, &e->kv, token, order, n, e->flags, LAC_TOKEN_NEVER, &room, logprob, &err) == 0, "%s", err.msg);
+    CHECK(lac_loglik(&e->net, &list, 1, e->flags, LAC_TOKEN_NEVER, &room, &err) == 0, "%s", err.msg);
     assert_int_equal(e->kv.len, 0);
     free(token), free(room.token), free(room.pos), free(room.sees);
 }

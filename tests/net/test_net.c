@@ -335,7 +335,8 @@ static void likelihood_is_that_of_single_steps(void **state)
     double got[L];
     int32_t token[2 * L], pos[2 * L];
     uint32_t sees[2 * L];
-    lac_loglik_room room = {token, pos, sees};
+    lac_part part;
+    lac_loglik_room room = {token, pos, sees, &part};
     lacuna_error err;
     scene s;
     engine e;
@@ -349,7 +350,8 @@ static void likelihood_is_that_of_single_steps(void **state)
         lac_kv_crop(&e.kv, 0);
         lac_rule_sees(LAC_RULE_PAPER, given, 0, s.sees);
         forward_ok(&e, &(lac_part){NULL, s.token, s.pos, s.sees, given, given, given}, rows);
-        CHECK(lac_loglik(&e.net, &e.kv, s.token + given, s.pos + given, L - given, flags, 1, &room, got, &err) == 0, "%s", err.msg);
+        const lac_loglik_list list = {&e.kv, s.token + given, s.pos + given, L - given, got};
+        CHECK(lac_loglik(&e.net, &list, 1, flags, 1, &room, &err) == 0, "%s", err.msg);
         assert_int_equal(e.kv.len, given);
         for (size_t r = given; r < L; r++) { /* the clean entry of the step before, and one mask */
             size_t c = r > given;
