@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/utf8.h"
+#include "canvas/keep.h"
 #include "canvas/window.h"
 
 int lac_canvas_check(const char *text, size_t len, const lacuna_span *span, size_t n, lacuna_error *err)
@@ -31,6 +32,8 @@ int lac_canvas_check(const char *text, size_t len, const lacuna_span *span, size
 typedef struct {
     const lac_canvas_want *w;
     lac_passage *p;
+    lac_keep kept[2]; /* of the text before what is near, and behind it */
+    size_t from;     /* byte at which the prefix that is read begins */
     size_t room;     /* positions that prefix and suffix share: all but the tag's, the slots' and the middles' */
     size_t between;  /* positions of the slots behind the first hole and of the middles */
     size_t far;      /* tokens of the prefix before the gap */
@@ -134,6 +137,44 @@ static int read_all(draft *d, const lac_canvas *c, lac_arena *arena, lacuna_erro
                    outer + w->limit - d->room - c->n_slots, c->n_slots, w->limit);
 }
 
+/* Of a prefix that is too long, what has room for `most` tokens: first what would be kept if as little as possible were near, then as
+ * much near as that leaves, then what is to be kept besides.  The window is tokenised once, and cut. */
+static int keep_before(draft *d, size_t most, size_t hop, lac_arena *arena, lacuna_error *err)
+{
+    const lac_canvas_want *w = d->w;
+    lac_passage *p = &d->p[0], all = *p;
+    size_t share = lac_keep_share(most);
+    if (!w->n_keep) return 0;
+    lac_window_crop_before(p, w->tok, most - share, hop);
+    lacuna_span outside = {0, p->len - lac_window_bytes(p, w->tok)};
+    int r = lac_keep_choose(&d->kept[0], w->tok, w->text, outside, w->keep, w->n_keep, share, arena, err);
+    if (r) return r;
+    *p = all;
+    lac_window_crop_before(p, w->tok, most - d->kept[0].tokens, hop);
+    outside.end = p->len - lac_window_bytes(p, w->tok);
+    if (share > most - p->n) share = most - p->n;
+    return lac_keep_choose(&d->kept[0], w->tok, w->text, outside, w->keep, w->n_keep, share, arena, err);
+}
+
+/* The same for the suffix.  Where lines are kept behind it, it ends with a line if it can. */
+static int keep_behind(draft *d, size_t most, lac_arena *arena, lacuna_error *err)
+{
+    const lac_canvas_want *w = d->w;
+    lac_passage *p = suffix(d), all = *p;
+    size_t share = lac_keep_share(most);
+    const size_t begin = w->len - p->len, least = most - share;
+    if (p->n <= most && p->whole) return 0;
+    lac_window_crop_after(p, w->tok, least, least);
+    lacuna_span outside = {begin + lac_window_bytes(p, w->tok), w->len};
+    int r = lac_keep_choose(&d->kept[1], w->tok, w->text, outside, w->keep, w->n_keep, share, arena, err);
+    if (r) return r;
+    *p = all;
+    lac_window_crop_after(p, w->tok, d->kept[1].tokens ? least : most, most - d->kept[1].tokens);
+    outside.start = begin + lac_window_bytes(p, w->tok);
+    if (share > most - p->n) share = most - p->n;
+    return lac_keep_choose(&d->kept[1], w->tok, w->text, outside, w->keep, w->n_keep, share, arena, err);
+}
+
 /* As much of prefix and suffix as there is room for: where both are too long the suffix has a third.  How much of the prefix
  * does not depend on what is typed at its end but in hops, and of the suffix in gaps. */
 static int read_near(draft *d, lac_arena *arena, lacuna_error *err)
@@ -157,8 +198,8 @@ static int read_near(draft *d, lac_arena *arena, lacuna_error *err)
     if (before->whole && after->whole && before->n + after->n <= d->room) return 0;
     const size_t most_after = w->limit - d->between - share;
     d->after = before->whole ? head_with(d, gap, most_after) : most_after / gap * gap; /* hops leave it where it is */
-    if (after->n > w->limit - d->between - d->after) after->n = w->limit - d->between - d->after;
-    return 0;
+    if (!before->whole && (r = keep_before(d, most, hop, arena, err))) return r;
+    return keep_behind(d, w->limit - d->between - d->after, arena, err);
 }
 
 /* What is near before the hole stands close to it, so the free positions lie behind what is far, and are filled as the near slides
@@ -169,7 +210,7 @@ static void place_gap(draft *d)
     const size_t near = near_tokens(d), tight = near + d->w->slots[0];
     if (!d->after) d->after = head_with(d, gap_of(d->room), d->w->limit - d->between - suffix(d)->n);
     d->far = p->n - near;
-    const size_t least = (d->w->tag >= 0) + d->far, slide = (tight + LAC_CANVAS_SLIDE - 1) / LAC_CANVAS_SLIDE * LAC_CANVAS_SLIDE;
+    const size_t least = (d->w->tag >= 0) + d->kept[0].tokens + d->far, slide = (tight + LAC_CANVAS_SLIDE - 1) / LAC_CANVAS_SLIDE * LAC_CANVAS_SLIDE;
     d->near = least + slide > d->after ? least : d->after - slide;
 }
 
@@ -187,20 +228,25 @@ static int take_back(lac_passage *p, lac_heal *heal, const lac_tok *tok, lac_are
     return 0;
 }
 
-/* Tokens [from, to) of a passage, from position pos on. */
-static void enter(lac_canvas *c, const lac_passage *p, size_t from, size_t to, size_t pos)
+/* n tokens, from position pos on. */
+static void enter(lac_canvas *c, const int32_t *id, size_t n, size_t pos)
 {
-    for (size_t i = from; i < to; i++, c->n_context++) {
-        c->token[c->n_context] = p->id[i];
+    for (size_t i = 0; i < n; i++, c->n_context++) {
+        c->token[c->n_context] = id[i];
         c->pos[c->n_context] = (int32_t)pos++;
     }
+}
+
+static void enter_kept(lac_canvas *c, const lac_keep *k, size_t pos)
+{
+    for (size_t i = 0; i < k->n_items; pos += k->item[i++].n) enter(c, k->item[i].id, k->item[i].n, pos);
 }
 
 /* Positions of all slots, and the fixed entries in entering order. */
 static int lay_out(lac_canvas *c, const draft *d, lac_arena *arena, lacuna_error *err)
 {
     const lac_canvas_want *w = d->w;
-    size_t fixed = w->tag >= 0;
+    size_t fixed = (w->tag >= 0) + d->kept[0].tokens + d->kept[1].tokens;
     for (size_t i = 0; i <= w->n_holes; i++) fixed += d->p[i].n;
     c->token = lac_arena_array(arena, fixed, sizeof *c->token);
     c->pos = lac_arena_array(arena, fixed, sizeof *c->pos);
@@ -216,15 +262,32 @@ static int lay_out(lac_canvas *c, const draft *d, lac_arena *arena, lacuna_error
             c->slot_pos[slot] = (int32_t)pos++;
         }
         if (!h) pos = d->after;
-        enter(c, &d->p[h + 1], 0, d->p[h + 1].n, pos);
+        enter(c, d->p[h + 1].id, d->p[h + 1].n, pos);
         pos += d->p[h + 1].n;
     }
-    if (w->tag >= 0) {
-        c->token[c->n_context] = w->tag;
-        c->pos[c->n_context++] = 0;
-    }
-    enter(c, &d->p[0], 0, d->far, w->tag >= 0);
-    enter(c, &d->p[0], d->far, d->p[0].n, d->near);
+    enter_kept(c, &d->kept[1], pos);
+    if (w->tag >= 0) enter(c, &w->tag, 1, 0);
+    enter_kept(c, &d->kept[0], w->tag >= 0);
+    enter(c, d->p[0].id, d->far, (w->tag >= 0) + d->kept[0].tokens);
+    enter(c, d->p[0].id + d->far, d->p[0].n - d->far, d->near);
+    return 0;
+}
+
+static void add_part(lac_canvas *c, size_t start, size_t len, lacuna_context_why why)
+{
+    if (len) c->part[c->n_parts++] = (lacuna_context_part){{start, start + len}, why};
+}
+
+/* The bytes of all fixed entries, in text order. */
+static int list_parts(lac_canvas *c, const draft *d, lac_arena *arena, lacuna_error *err)
+{
+    const lac_canvas_want *w = d->w;
+    const size_t near = w->n_holes + 1;
+    if (!(c->part = lac_arena_array(arena, d->kept[0].n_items + near + d->kept[1].n_items, sizeof *c->part))) return lac_nomem(err, "canvas");
+    for (size_t i = 0; i < d->kept[0].n_items; i++) c->part[c->n_parts++] = d->kept[0].item[i].part;
+    for (size_t i = 0; i < near; i++)
+        add_part(c, i ? w->span[i - 1].end : d->from, lac_window_bytes(&d->p[i], w->tok), LACUNA_CONTEXT_NEAR);
+    for (size_t i = 0; i < d->kept[1].n_items; i++) c->part[c->n_parts++] = d->kept[1].item[i].part;
     return 0;
 }
 
@@ -236,13 +299,15 @@ int lac_canvas_text(lac_canvas *c, const lac_canvas_want *w, lac_arena *arena, l
     if (!r) r = read_middles(&d, c, arena, err);
     if (!r) r = w->drop_far ? read_near(&d, arena, err) : read_all(&d, c, arena, err);
     if (r) return r;
-    c->dropped = d.p[0].len - lac_window_bytes(&d.p[0], w->tok) + suffix(&d)->len - lac_window_bytes(suffix(&d), w->tok);
+    d.from = d.p[0].len - lac_window_bytes(&d.p[0], w->tok);
+    c->dropped = d.from + suffix(&d)->len - lac_window_bytes(suffix(&d), w->tok) - d.kept[0].bytes - d.kept[1].bytes;
     place_gap(&d);
     for (size_t h = 0; w->heal && h < w->n_holes; h++) { /* tokens become slots: nothing else moves */
         if ((r = take_back(&d.p[h], &c->heal[h], w->tok, arena, err))) return r;
         c->n_slots += c->heal[h].n_tokens;
     }
-    return lay_out(c, &d, arena, err);
+    r = lay_out(c, &d, arena, err);
+    return r ? r : list_parts(c, &d, arena, err);
 }
 
 int lac_canvas_ids(lac_canvas *c, const int32_t *ids, size_t n, size_t limit, lac_arena *arena, lacuna_error *err)

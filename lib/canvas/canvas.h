@@ -1,14 +1,19 @@
 /* The canvas: a text with holes as entries and slots with position ids.
  *
- *   text        prefix                  [hole 0]   middle   [hole 1]   suffix
- *   positions   tag far  (gap)  near     slots     middle    slots     suffix        0, 1, 2, ...
- *   entering    3   4           5                  1                   2
+ *   text             prefix                  [hole 0]   middle   [hole 1]   suffix
+ *   positions   tag  kept  far  (gap)  near     slots     middle    slots     suffix  kept    0, 1, 2, ...
+ *   entering    4    5     6           7                  1                   2       3
  *
  * What follows the first hole enters first, then the tag and what precedes it: typing at the cursor then appends to the list
  * of entries.  What enters first begins at a multiple of LAC_CANVAS_GAP, so that it stays where it is until the gap is typed
  * full.  The free positions are those behind what is far before the hole (lines before the last one or two): the last line, the
  * slots and what follows stand as close as they do in a text, and only that line slides to the left as it grows.  All this is a
- * function of what is asked, and of nothing that was asked before.  Each stretch of fixed text is tokenised by itself. */
+ * function of what is asked, and of nothing that was asked before.  Each stretch of fixed text is tokenised by itself.
+ *
+ * Of a text that does not fit, a window around the holes is read (canvas/window.h), and lines from outside it that say most about it
+ * are kept (canvas/keep.h), each on its own side of the holes and in the order of the text: what is kept from behind the window
+ * stands behind it, for declarations that follow their use are what the model has seen texts to be like, and there they
+ * enter before all that a key moves.  What is kept changes only where the window hops. */
 #ifndef LAC_CANVAS_CANVAS_H
 #define LAC_CANVAS_CANVAS_H
 
@@ -32,8 +37,9 @@ typedef struct {
     size_t n_slots;
     lac_heal *heal;      /* [n_holes] what each fill begins with; those bytes are in no entry */
     size_t dropped;      /* bytes of text that are not in the context */
-    lacuna_context_part *part; /* [n_parts] what is, in text order */
-    size_t n_parts;
+    lacuna_context_part *part; /* [n_parts] bytes of the fixed entries in text order: NEAR for the stretches around and between the holes;
+                            what was taken back before a hole (heal) is in none.  None overlaps another or is empty */
+    size_t n_parts;      /* 0 for a canvas of ids */
 } lac_canvas;
 
 /* Positions: what enters first begins at a multiple of the gap, or of a smaller power of two where room is short. */
@@ -59,8 +65,8 @@ typedef struct {
     size_t limit;            /* positions there are */
     bool drop_far;           /* leave out text far from the holes where it does not fit */
     bool heal;               /* take back tokens that could run over the start of a hole */
-    const lacuna_context_part *keep; /* [n_keep] whole lines, most telling first: with drop_far, as many of those outside the window as
-                                a share of the room holds go before (or behind) what is near */
+    const lacuna_context_part *keep; /* [n_keep] whole lines of the text with their line feeds, most telling first; used with drop_far
+                                where the text does not fit.  Advice: what is amiss in it is passed over */
     size_t n_keep;
 } lac_canvas_want;
 

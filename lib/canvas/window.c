@@ -60,6 +60,12 @@ int lac_window_after(lac_passage *p, const lac_tok *tok, size_t most, size_t hop
     return 0;
 }
 
+/* Tokens that are left free for what becomes near, out of `most`. */
+static size_t spare_for(size_t near, size_t most)
+{
+    return near < LAC_WINDOW_NEAR && LAC_WINDOW_NEAR < most / 6 ? LAC_WINDOW_NEAR - near : 0;
+}
+
 /* Tokens of the last pieces that are at most `most` in all, at the end of id[most]; *from: where they begin.  The last piece
  * is cut where not even it fits. */
 static int64_t last_pieces(const lac_passage *p, const lac_tok *tok, size_t hop, size_t most, int32_t *id, int32_t *piece, size_t *from,
@@ -73,10 +79,7 @@ static int64_t last_pieces(const lac_passage *p, const lac_tok *tok, size_t hop,
         if (at == *from) continue;
         int64_t n = lac_tok_encode(tok, p->text + at, *from - at, piece, NULL, (REACH + 2) * hop, err);
         if (n < 0) return n;
-        if (!total) {
-            const size_t near = lac_window_near(p, tok, piece, (size_t)n);
-            spare = near < LAC_WINDOW_NEAR && LAC_WINDOW_NEAR < most / 6 ? LAC_WINDOW_NEAR - near : 0;
-        }
+        if (!total) spare = spare_for(lac_window_near(p, tok, piece, (size_t)n), most);
         if ((size_t)n + spare > most - total) {
             if (!total && hop == LAC_WINDOW_HOP) {
                 total = (size_t)n < most ? (size_t)n : most;
@@ -105,6 +108,41 @@ int lac_window_before(lac_passage *p, const lac_tok *tok, size_t most, size_t ho
     p->whole = !from;
     p->id = id + most - p->n;
     return 0;
+}
+
+/* How many of the last n tokens are left where whole hops are taken from their front until they are at most `most`. */
+static size_t drop_hops(const lac_passage *p, const lac_tok *tok, size_t most, size_t hop)
+{
+    size_t n = p->n, at = p->len - lac_window_bytes(p, tok), k = at / hop;
+    const int32_t *id = p->id;
+    while (n > most) {
+        const size_t next = place(p->text, p->len, ++k * hop, hop);
+        for (; n && at < next; id++, n--) at += lac_tok_bytes(tok, *id).len;
+    }
+    return n;
+}
+
+void lac_window_crop_before(lac_passage *p, const lac_tok *tok, size_t most, size_t hop)
+{
+    const size_t spare = spare_for(lac_window_near(p, tok, p->id, p->n), most);
+    if (p->n + spare <= most) return;
+    size_t n = drop_hops(p, tok, most - spare, hop);
+    for (; n < most / 2 && hop > LAC_WINDOW_HOP; n = drop_hops(p, tok, most - spare, hop)) hop /= 2;
+    if (n < most / 2) n = most; /* no place in what has room */
+    p->id += p->n - n;
+    p->n = n;
+    p->whole = false;
+}
+
+void lac_window_crop_after(lac_passage *p, const lac_tok *tok, size_t least, size_t most)
+{
+    if (p->n <= most) return;
+    p->whole = false;
+    for (p->n = most; p->n > least; p->n--) {
+        const lacuna_text t = lac_tok_bytes(tok, p->id[p->n - 1]);
+        if (t.len && t.bytes[t.len - 1] == '\n') return;
+    }
+    p->n = most;
 }
 
 size_t lac_window_bytes(const lac_passage *p, const lac_tok *tok)

@@ -37,6 +37,12 @@ int lac_window_after(lac_passage *p, const lac_tok *tok, size_t most, size_t hop
  * out more than half of what there is room for (text of many tokens a byte), the hops are smaller. */
 int lac_window_before(lac_passage *p, const lac_tok *tok, size_t most, size_t hop, lac_arena *arena, lacuna_error *err);
 
+/* Of a passage's last tokens those from the first place from which they are at most `most`; at least half of `most`, or all. */
+void lac_window_crop_before(lac_passage *p, const lac_tok *tok, size_t most, size_t hop);
+
+/* Of its first tokens at most `most`, and where a line ends behind more than `least` of them, only those up to its end. */
+void lac_window_crop_after(lac_passage *p, const lac_tok *tok, size_t least, size_t most);
+
 /* Tokens that what is near is taken for where room is shared out: its own number changes at every key. */
 #define LAC_WINDOW_NEAR ((size_t)32)
 

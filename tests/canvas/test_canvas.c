@@ -21,6 +21,39 @@ static size_t encode(const char *t, size_t len, int32_t *id, size_t *end)
     return (size_t)n;
 }
 
+/* Fixed entry at a position, -1: none. */
+static int32_t entry_at(const lac_canvas *c, int32_t pos)
+{
+    for (size_t i = 0; i < c->n_context; i++)
+        if (c->pos[i] == pos) return c->token[i];
+    return -1;
+}
+
+/* The parts are in order, apart from one another and from the holes, and their bytes are those of the fixed entries by position. */
+static void parts_match(const lac_canvas *c, const lac_canvas_want *w)
+{
+    size_t end = 0, bytes = 0, h = 0, part = 0, at = c->n_parts ? c->part[0].span.start : 0;
+    for (size_t i = 0; i < c->n_parts; i++) {
+        const lacuna_span s = c->part[i].span;
+        assert_true(s.start >= end && s.start < s.end && s.end <= w->len);
+        while (h < w->n_holes && w->span[h].start < s.end && w->span[h].end <= s.start) h++;
+        assert_true(h == w->n_holes || s.end <= w->span[h].start);
+        end = s.end;
+        bytes += s.end - s.start;
+    }
+    size_t taken = 0;
+    for (size_t i = 0; i < w->n_holes; i++) taken += w->span[i].end - w->span[i].start + c->heal[i].rest.len;
+    assert_int_equal(c->dropped + bytes + taken, w->len);
+    for (int32_t pos = w->tag >= 0; pos < (int32_t)w->limit; pos++) {
+        const lacuna_text t = lac_tok_bytes(tok, entry_at(c, pos));
+        for (size_t k = 0; k < t.len; k++, at++) {
+            if (at == c->part[part].span.end) at = c->part[++part].span.start;
+            assert_true(part < c->n_parts && w->text[at] == t.bytes[k]);
+        }
+    }
+    assert_true(part + 1 >= c->n_parts && (!c->n_parts || at == end));
+}
+
 /* The drawing: positions run tag, far, gap, near, slots, middle, slots, suffix; entries enter from behind the first hole on, then
  * the tag, then the prefix.  Only the gap, behind what is far, and fewer than LAC_CANVAS_SLIDE positions before what follows the
  * first hole are free. */
@@ -74,10 +107,11 @@ static void made(const lacuna_span *span, const size_t *slots, size_t n, int32_t
     lac_arena a = {.mem = &mem};
     lac_canvas c;
     lacuna_error err;
-    lac_canvas_want w = {tok, text, LEN, span, slots, n, tag, 512, false, false};
+    lac_canvas_want w = {tok, text, LEN, span, slots, n, tag, 512, false, false, NULL, 0};
     CHECK(lac_canvas_check(text, LEN, span, n, &err) == 0, "%s", err.msg);
     CHECK(lac_canvas_text(&c, &w, &a, &err) == 0, "%s", err.msg);
     matches(&c, text, LEN, span, slots, n, tag);
+    parts_match(&c, &w);
     lac_arena_free(&a);
 }
 
@@ -120,7 +154,7 @@ static void typing_appends(void **state)
     lac_canvas c, d;
     char after[LEN + 2];
     const size_t slots = 5, at = (size_t)(strstr(text, "s += v") - text);
-    lac_canvas_want w = {tok, text, LEN, &(lacuna_span){at, at}, &slots, 1, TAG, 512, false, false};
+    lac_canvas_want w = {tok, text, LEN, &(lacuna_span){at, at}, &slots, 1, TAG, 512, false, false, NULL, 0};
     memcpy(after, text, at);
     memcpy(after + at, "x ", 2);
     memcpy(after + at + 2, text + at, LEN - at);
@@ -145,7 +179,7 @@ static void gaps_that_do_not_fit(void **state)
     for (int drop = 0; drop < 2; drop++)
         for (size_t limit = all; limit < all + 80; limit++) {
             lac_canvas c;
-            lac_canvas_want w = {tok, text, LEN, &(lacuna_span){48, 48}, &slots, 1, -1, limit, drop != 0, false};
+            lac_canvas_want w = {tok, text, LEN, &(lacuna_span){48, 48}, &slots, 1, -1, limit, drop != 0, false, NULL, 0};
             assert_int_equal(lac_canvas_text(&c, &w, &a, NULL), 0);
             assert_int_equal(c.n_context, p + q);
             assert_int_equal(c.dropped, 0);
@@ -165,7 +199,7 @@ static void heals(const char *t, size_t len, const lacuna_span *span, size_t n)
     lac_arena a = {.mem = &mem};
     lac_canvas c, d;
     const size_t slots[3] = {4, 5, 6};
-    lac_canvas_want w = {tok, t, len, span, slots, n, TAG, 512, false, false};
+    lac_canvas_want w = {tok, t, len, span, slots, n, TAG, 512, false, false, NULL, 0};
     assert_int_equal(lac_canvas_text(&c, &w, &a, NULL), 0);
     w.heal = true;
     assert_int_equal(lac_canvas_text(&d, &w, &a, NULL), 0);
@@ -188,6 +222,7 @@ static void heals(const char *t, size_t len, const lacuna_span *span, size_t n)
     assert_int_equal(d.n_context + taken, c.n_context);
     assert_int_equal(d.n_slots, c.n_slots + taken);
     assert_int_equal(d.dropped, 0);
+    parts_match(&d, &w);
     lac_arena_free(&a);
 }
 
@@ -254,7 +289,7 @@ static void window(size_t before, size_t after, size_t slots, size_t limit, int3
     lac_canvas c;
     lacuna_error err;
     char *t = long_text(before + after);
-    lac_canvas_want w = {tok, t, before + after, &(lacuna_span){before, before}, &slots, 1, tag, limit, true, false};
+    lac_canvas_want w = {tok, t, before + after, &(lacuna_span){before, before}, &slots, 1, tag, limit, true, false, NULL, 0};
     CHECK(lac_canvas_text(&c, &w, &a, &err) == 0, "%s", err.msg);
     size_t q = 0, p, bytes = 0, whole_p = encode(t, before, id, NULL), whole_q = encode(t + before, after, id, NULL);
     size_t slot = c.slot_pos[0] ? (size_t)c.slot_pos[0] : 0;
@@ -274,6 +309,8 @@ static void window(size_t before, size_t after, size_t slots, size_t limit, int3
     }
     for (size_t k = 0; k < c.n_context; k++) bytes += lac_tok_bytes(tok, c.token[k]).len;
     assert_int_equal(c.dropped + bytes, before + after);
+    parts_match(&c, &w);
+    for (size_t i = 0; i < c.n_parts; i++) assert_int_equal(c.part[i].why, LACUNA_CONTEXT_NEAR);
     const size_t room = limit - slots - (tag >= 0), kept = p + q;
     if (whole_p + whole_q <= room) assert_int_equal(kept, whole_p + whole_q);
     else CHECK(room < 400 ? kept * 2 + 2 >= room : kept * 3 >= room * 2, "%zu + %zu tokens before and after, room for %zu: %zu + %zu kept", whole_p, whole_q, room, p, q);
@@ -306,7 +343,7 @@ static void windows_without_lines(void **state)
                 lac_arena a = {.mem = &mem};
                 lac_canvas c;
                 const size_t slots = 4;
-                lac_canvas_want w = {tok, t, sizeof t, &(lacuna_span){at, at}, &slots, 1, -1, limit, true, false};
+                lac_canvas_want w = {tok, t, sizeof t, &(lacuna_span){at, at}, &slots, 1, -1, limit, true, false, NULL, 0};
                 assert_int_equal(lac_canvas_text(&c, &w, &a, NULL), 0);
                 assert_true(c.n_context + slots <= limit);
                 CHECK((c.n_context + 1) * 2 >= limit - slots, "kind %d, limit %zu, at %zu: %zu entries", kind, limit, at, c.n_context);
@@ -326,7 +363,7 @@ static void a_window_of_a_megabyte(void **state)
     lac_canvas c;
     const size_t len = 1 << 20, slots = 10, limit = 100;
     char *t = long_text(len);
-    lac_canvas_want w = {tok, t, len, &(lacuna_span){len / 2, len / 2}, &slots, 1, -1, limit, true, false};
+    lac_canvas_want w = {tok, t, len, &(lacuna_span){len / 2, len / 2}, &slots, 1, -1, limit, true, false, NULL, 0};
     assert_int_equal(lac_canvas_text(&c, &w, &a, NULL), 0);
     assert_true(c.n_context >= 60 && c.n_context <= 90);
     size_t bytes = 0;
@@ -352,7 +389,7 @@ static void limits(void **state)
         for (int32_t tag = -1; tag <= TAG; tag += TAG + 1)
             for (size_t limit = 1; limit <= all + 2; limit++) {
                 size_t fixed = tag >= 0;
-                lac_canvas_want w = {tok, t, 92, span, slots, 2, tag, limit, drop != 0, false};
+                lac_canvas_want w = {tok, t, 92, span, slots, 2, tag, limit, drop != 0, false, NULL, 0};
                 int r = lac_canvas_text(&c, &w, &a, &err);
                 if (limit >= all + fixed || (drop && limit >= middle + 11 + fixed)) {
                     assert_int_equal(r, 0);
@@ -366,7 +403,7 @@ static void limits(void **state)
                 CHECK(strstr(err.msg, words) != NULL, "limit %zu: '%s' is not in '%s'", limit, words, err.msg);
             }
     slots[0] = slots[1] = SIZE_MAX;
-    lac_canvas_want w = {tok, t, 92, span, slots, 2, -1, 512, true, false};
+    lac_canvas_want w = {tok, t, 92, span, slots, 2, -1, 512, true, false, NULL, 0};
     assert_int_equal(lac_canvas_text(&c, &w, &a, &err), LACUNA_E_LIMIT);
     lac_arena_free(&a);
     free(t);
@@ -407,6 +444,7 @@ static void of_ids(void **state)
     assert_int_equal(c.hole[0].n, 4);
     assert_int_equal(c.n_slots, 4);
     assert_int_equal(c.n_context, 3);
+    assert_int_equal(c.n_parts, 0);
     assert_memory_equal(c.slot_pos, slot_pos, sizeof slot_pos);
     assert_memory_equal(c.pos, pos, sizeof pos);
     assert_memory_equal(c.token, token, sizeof token);
