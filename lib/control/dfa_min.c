@@ -1,0 +1,126 @@
+#include "control/dfa_min.h"
+
+#include "base/err.h"
+
+/* A partition of 0 .. n - 1 into sets.  The elements of set s are element[first[s] .. past[s]), the marked ones in front. */
+typedef struct {
+    uint32_t n_sets;
+    uint32_t *element; /* [n] */
+    uint32_t *place;   /* [n] of each in element */
+    uint32_t *set_of;  /* [n] */
+    uint32_t *first;   /* [n] by set */
+    uint32_t *past;    /* [n] by set */
+    uint32_t *marked;  /* [n] how many of each set */
+    uint32_t *touched; /* [n] sets with marks */
+    uint32_t n_touched;
+} partition;
+
+static bool partition_make(partition *p, uint32_t n, lac_arena *scratch)
+{
+    uint32_t **const part[] = {&p->element, &p->place, &p->set_of, &p->first, &p->past, &p->marked, &p->touched};
+    *p = (partition){0};
+    for (size_t i = 0; i < sizeof part / sizeof *part; i++)
+        if (!(*part[i] = lac_arena_array(scratch, n, sizeof **part))) return false;
+    return true;
+}
+
+static void mark(partition *p, uint32_t e)
+{
+    const uint32_t s = p->set_of[e], i = p->place[e], j = p->first[s] + p->marked[s];
+    if (i < j) return;
+    p->element[i] = p->element[j];
+    p->place[p->element[i]] = i;
+    p->element[j] = e;
+    p->place[e] = j;
+    if (!p->marked[s]++) p->touched[p->n_touched++] = s;
+}
+
+/* Part the marked elements of each set from the others; the smaller part is a new set. */
+static void split(partition *p)
+{
+    while (p->n_touched) {
+        const uint32_t s = p->touched[--p->n_touched], j = p->first[s] + p->marked[s], z = p->n_sets;
+        const uint32_t n_marked = p->marked[s];
+        p->marked[s] = 0;
+        if (j == p->past[s]) continue;
+        if (n_marked <= p->past[s] - j) {
+            p->first[z] = p->first[s];
+            p->past[z] = p->first[s] = j;
+        } else {
+            p->past[z] = p->past[s];
+            p->first[z] = p->past[s] = j;
+        }
+        for (uint32_t i = p->first[z]; i < p->past[z]; i++) p->set_of[p->element[i]] = z;
+        p->n_sets++;
+    }
+}
+
+/* All states in one set, but those that accept are a set of their own. */
+static void begin_blocks(partition *p, const uint8_t *accept, uint32_t n)
+{
+    for (uint32_t q = 0; q < n; q++) p->element[q] = p->place[q] = q;
+    p->n_sets = 1;
+    p->past[0] = n;
+    for (uint32_t q = 0; q < n; q++)
+        if (accept[q]) mark(p, q);
+    split(p);
+}
+
+/* A set of edges for each label that has any.  at: [n_labels + 1], zeroed. */
+static void begin_cords(partition *p, const lac_dfa_edge *edge, uint32_t m, uint32_t n_labels, uint32_t *at)
+{
+    for (uint32_t i = 0; i < m; i++) at[edge[i].label + 1]++;
+    for (uint32_t c = 0; c < n_labels; c++) at[c + 1] += at[c];
+    for (uint32_t c = 0, z = 0; c < n_labels; c++) {
+        if (at[c] == at[c + 1]) continue;
+        p->first[z] = p->past[z] = at[c];
+        at[c] = z++;
+        p->n_sets = z;
+    }
+    for (uint32_t i = 0; i < m; i++) {
+        const uint32_t z = at[edge[i].label], j = p->past[z]++;
+        p->element[j] = i;
+        p->place[i] = j;
+        p->set_of[i] = z;
+    }
+}
+
+void lac_dfa_min_into(const lac_dfa_edge *edge, uint32_t m, uint32_t n, uint32_t *at, uint32_t *list)
+{
+    for (uint32_t i = 0; i < m; i++) at[edge[i].to + 2]++;
+    for (uint32_t q = 0; q < n; q++) at[q + 2] += at[q + 1];
+    for (uint32_t i = 0; i < m; i++) list[at[edge[i].to + 1]++] = i;
+}
+
+static int64_t refine(uint32_t *block, const lac_dfa_edge *edge, uint32_t m, const uint8_t *accept, uint32_t n, uint32_t n_labels,
+                      lac_arena *scratch, lacuna_error *err)
+{
+    partition blocks, cords;
+    uint32_t *label_at = lac_arena_array(scratch, (size_t)n_labels + 1, sizeof *label_at);
+    uint32_t *at = lac_arena_array(scratch, (size_t)n + 2, sizeof *at), *into = lac_arena_array(scratch, m, sizeof *into);
+    if (!label_at || !at || !into || !partition_make(&blocks, n, scratch) || !partition_make(&cords, m, scratch))
+        return lac_nomem(err, "automaton");
+    begin_blocks(&blocks, accept, n);
+    begin_cords(&cords, edge, m, n_labels, label_at);
+    lac_dfa_min_into(edge, m, n, at, into);
+    for (uint32_t c = 0, b = 1; c < cords.n_sets; c++) {
+        for (uint32_t i = cords.first[c]; i < cords.past[c]; i++) mark(&blocks, edge[cords.element[i]].from);
+        split(&blocks);
+        for (; b < blocks.n_sets; b++) {
+            for (uint32_t i = blocks.first[b]; i < blocks.past[b]; i++)
+                for (uint32_t q = blocks.element[i], j = at[q]; j < at[q + 1]; j++) mark(&cords, into[j]);
+            split(&cords);
+        }
+    }
+    for (uint32_t q = 0; q < n; q++) block[q] = blocks.set_of[q];
+    return blocks.n_sets;
+}
+
+int64_t lac_dfa_min(uint32_t *block, const lac_dfa_edge *edge, uint32_t m, const uint8_t *accept, uint32_t n, uint32_t n_labels,
+                    const lacuna_allocator *mem, lacuna_error *err)
+{
+    lac_arena scratch = {.mem = mem};
+    const int64_t n_blocks = refine(block, edge, m, accept, n, n_labels, &scratch, err);
+    lac_arena_free(&scratch);
+    return n_blocks;
+}
