@@ -57,6 +57,8 @@ const lac_grammar *lac_grammars_find(const lac_grammars *g, const char *language
     return NULL;
 }
 
+const TSLanguage *lac_grammar_language(const lac_grammar *g) { return g->language; }
+
 /* Find the file of a language; false: there is none.  A folder whose path is too long has none. */
 static bool search(const lac_grammars *g, const char *language, char *file)
 {

@@ -25,6 +25,9 @@ int lac_grammars_load(lac_grammars *g, const char *language, lacuna_error *err);
 /* NULL where it has not been loaded, or g is NULL.  Any thread, while none loads. */
 const lac_grammar *lac_grammars_find(const lac_grammars *g, const char *language);
 
+/* What tree-sitter knows it by. */
+const struct TSLanguage *lac_grammar_language(const lac_grammar *g);
+
 /* A parser: one a thread. */
 typedef struct lac_parser lac_parser;
 int lac_parser_open(lac_parser **out, const lacuna_allocator *mem, lacuna_error *err); /* NOMEM */

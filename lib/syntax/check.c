@@ -1,0 +1,221 @@
+/* What fills do to the tree.
+ *
+ *   text      a a a [hole] b b b [hole] c c        the document's tree
+ *   empty     a a a b b b c c                      faults E: what is wrong anyhow
+ *   filled    a a a FILL b b b FILL c c            faults F
+ *
+ * Both are parsed from the document's tree, edited, over pieces of the text: what is far from the holes is not read.  A fault of F is old if E has it
+ * at the same place, and it lies off the lines of the holes; the others are the fills'. */
+#include <string.h>
+
+#include "base/err.h"
+#include "syntax/tree.h"
+
+#define FAULTS ((size_t)4096) /* of a tree: more are not looked at */
+#define SYMBOL_ERROR ((TSSymbol)-1)
+
+/* ---- a text in pieces ---- */
+
+typedef struct {
+    const lac_piece *piece;
+    size_t n;
+    size_t at;              /* piece read last */
+} reader;
+
+static const char *read_piece(void *ctx, uint32_t byte, TSPoint point, uint32_t *n)
+{
+    reader *r = ctx;
+    (void)point;
+    *n = 0;
+    if (!r->n) return "";
+    while (r->at && r->piece[r->at].start > byte) r->at--;
+    while (r->at + 1 < r->n && r->piece[r->at + 1].start <= byte) r->at++;
+    const lac_piece *p = &r->piece[r->at];
+    const size_t skip = byte - p->start;
+    if (skip >= p->text.len) return "";
+    *n = (uint32_t)(p->text.len - skip);
+    return p->text.bytes + skip;
+}
+
+/* The text with the fills, without empty pieces: one would be its end. */
+static size_t pieces(lacuna_document *d, const lacuna_span *hole, const lacuna_text *fill, size_t n)
+{
+    size_t at = 0, k = 0, total = 0;
+    for (size_t i = 0; i <= n; i++) {
+        const lacuna_text part[] = {{d->text + at, (i < n ? hole[i].start : d->len) - at}, fill && i < n ? fill[i] : (lacuna_text){0}};
+        for (size_t j = 0; j < 2; j++) {
+            if (!part[j].len) continue;
+            d->piece[k++] = (lac_piece){part[j], total};
+            total += part[j].len;
+        }
+        if (i < n) at = hole[i].end;
+    }
+    return k;
+}
+
+/* fill NULL: all are empty.  NULL: it took too long. */
+static TSTree *parse(lacuna_document *d, const lacuna_span *hole, const lacuna_text *fill, size_t n)
+{
+    reader r = {.piece = d->piece, .n = pieces(d, hole, fill, n)};
+    TSTree *old = ts_tree_copy(d->tree);
+    TSPoint point = {0, 0};
+    size_t byte = 0, at = 0; /* in the new text, in the old one */
+    for (size_t i = 0; i < n; i++) {
+        const lacuna_text f = fill ? fill[i] : (lacuna_text){0};
+        const size_t gap = hole[i].start - at, gone = hole[i].end - hole[i].start;
+        TSInputEdit e = {.start_byte = (uint32_t)(byte + gap), .start_point = lac_point_after(point, d->text + at, gap)};
+        e.old_end_byte = e.start_byte + (uint32_t)gone;
+        e.old_end_point = lac_point_after(e.start_point, d->text + hole[i].start, gone);
+        e.new_end_byte = e.start_byte + (uint32_t)f.len;
+        e.new_end_point = f.len ? lac_point_after(e.start_point, f.bytes, f.len) : e.start_point;
+        if (gone || f.len) ts_tree_edit(old, &e);
+        byte = e.new_end_byte;
+        point = e.new_end_point;
+        at = hole[i].end;
+    }
+    TSTree *tree = ts_parser_parse(d->parser, old, (TSInput){&r, read_piece, TSInputEncodingUTF8});
+    ts_tree_delete(old);
+    if (!tree) ts_parser_reset(d->parser);
+    return tree;
+}
+
+/* ---- faults of a tree ---- */
+
+/* ERROR and MISSING nodes in the order in which they begin; false: out of memory. */
+static bool collect(lacuna_document *d, const TSTree *tree, lac_faults *out)
+{
+    bool ok = true;
+    out->n = 0;
+    TSTreeCursor at = ts_tree_cursor_new(ts_tree_root_node(tree));
+    for (size_t depth = 0; out->n < FAULTS;) {
+        const TSNode node = ts_tree_cursor_current_node(&at);
+        if (ts_node_symbol(node) == SYMBOL_ERROR || ts_node_is_missing(node)) {
+            ok = lac_mem_grow(&d->mem, (void **)&out->of, &out->cap, out->n + 1, sizeof *out->of);
+            if (!ok) break;
+            out->of[out->n++] = (lac_fault){ts_node_start_byte(node), ts_node_end_byte(node), ts_node_symbol(node), false};
+        }
+        if (ts_node_has_error(node) && ts_tree_cursor_goto_first_child(&at)) {
+            depth++;
+            continue;
+        }
+        bool more;
+        while (!(more = ts_tree_cursor_goto_next_sibling(&at)) && depth) {
+            ts_tree_cursor_goto_parent(&at);
+            depth--;
+        }
+        if (!more) break;
+    }
+    ts_tree_cursor_delete(&at);
+    return ok;
+}
+
+/* The faults of the text with its holes empty, from the last call where the holes are the same. */
+static int learn_empty(lacuna_document *d, const lacuna_span *hole, size_t n, lacuna_error *err)
+{
+    if (d->empty.known && d->empty.n == n && !memcmp(d->empty.hole, hole, n * sizeof *hole)) return 0;
+    d->empty.known = false;
+    if (!lac_mem_grow(&d->mem, (void **)&d->empty.hole, &d->empty.cap, n, sizeof *hole)) return lac_nomem(err, "holes of a document");
+    TSTree *tree = parse(d, hole, NULL, n);
+    if (!tree) return lac_err(err, LACUNA_E_LIMIT, 0, "the text without its holes takes too long to parse");
+    const bool ok = collect(d, tree, &d->empty.faults);
+    ts_tree_delete(tree);
+    if (!ok) return lac_nomem(err, "syntax errors");
+    memcpy(d->empty.hole, hole, n * sizeof *hole);
+    d->empty.n = n;
+    d->empty.known = true;
+    return 0;
+}
+
+/* ---- old and new ---- */
+
+/* The filled text, as far as a fault asks. */
+typedef struct {
+    const lacuna_document *d;
+    const lacuna_span *hole; /* [n] */
+    const lacuna_text *fill; /* [n] */
+    size_t n;
+} filled;
+
+/* Does a fault touch the lines of a hole? */
+static bool touches(const filled *t, const lac_fault *f)
+{
+    size_t byte = 0, at = 0;
+    for (size_t i = 0; i < t->n; i++) {
+        const char *text = t->d->text;
+        const size_t gap = t->hole[i].start - at, next = (i + 1 < t->n ? t->hole[i + 1].start : t->d->len);
+        size_t lo = gap, hi = t->hole[i].end;
+        while (lo && text[at + lo - 1] != '\n') lo--;
+        const char *feed = next > hi ? memchr(text + hi, '\n', next - hi) : NULL;
+        hi = feed ? (size_t)(feed - text) : next;
+        const size_t start = byte + lo, end = byte + gap + t->fill[i].len + (hi - t->hole[i].end); /* of the lines */
+        if (f->start <= end && (f->end > start || f->end == f->start) && f->end >= start) return true;
+        byte += gap + t->fill[i].len;
+        at = t->hole[i].end;
+    }
+    return false;
+}
+
+/* The place of a byte off the fills where the holes are empty. */
+static uint32_t without_fills(const filled *t, uint32_t byte)
+{
+    size_t less = 0, gone = 0; /* bytes of the fills, of the holes before fill i */
+    for (size_t i = 0; i < t->n; i++) {
+        if (byte < t->hole[i].start - gone + less + t->fill[i].len) break;
+        less += t->fill[i].len;
+        gone += t->hole[i].end - t->hole[i].start;
+    }
+    return byte - (uint32_t)less;
+}
+
+static bool is_old(const filled *t, const lac_fault *f, lac_faults *empty)
+{
+    if (touches(t, f)) return false;
+    const uint32_t start = without_fills(t, f->start), end = without_fills(t, f->end);
+    for (size_t i = 0; i < empty->n && empty->of[i].start <= start; i++) {
+        lac_fault *e = &empty->of[i];
+        if (e->met || e->start != start || e->end != end || e->symbol != f->symbol) continue;
+        e->met = true;
+        return true;
+    }
+    return false;
+}
+
+/* Where in a fill a fault is. */
+static void place(const filled *t, const lac_fault *f, lac_syntax_faults *out)
+{
+    size_t byte = 0, at = 0;
+    for (size_t i = 0; i < t->n; i++) {
+        const size_t start = byte + (t->hole[i].start - at), end = start + t->fill[i].len;
+        if (f->start < start && (!i || f->end > start)) { /* before all of them, or over this one */
+            out->hole = i;
+            out->at = 0;
+            return;
+        }
+        if (f->start >= start) {
+            out->hole = i;
+            out->at = f->start < end ? f->start - start : t->fill[i].len;
+        }
+        byte = end;
+        at = t->hole[i].end;
+    }
+}
+
+int lac_document_check(lacuna_document *d, const lacuna_span *hole, const lacuna_text *fill, size_t n, lac_syntax_faults *out, lacuna_error *err)
+{
+    *out = (lac_syntax_faults){0};
+    if (!d->tree || !n) return 0;
+    if (!lac_mem_grow(&d->mem, (void **)&d->piece, &d->cap_piece, 2 * n + 1, sizeof *d->piece)) return lac_nomem(err, "pieces of a text");
+    TSTree *tree = parse(d, hole, fill, n);
+    if (!tree) return lac_err(err, LACUNA_E_LIMIT, 0, "the text with its fills takes too long to parse");
+    const bool ok = collect(d, tree, &d->faults);
+    ts_tree_delete(tree);
+    if (!ok) return lac_nomem(err, "syntax errors");
+    if (!d->faults.n) return 0;
+    const int r = learn_empty(d, hole, n, err);
+    if (r) return r;
+    const filled t = {d, hole, fill, n};
+    for (size_t i = 0; i < d->empty.faults.n; i++) d->empty.faults.of[i].met = false;
+    for (size_t i = 0; i < d->faults.n; i++)
+        if (!is_old(&t, &d->faults.of[i], &d->empty.faults) && !out->n++) place(&t, &d->faults.of[i], out);
+    return 0;
+}
