@@ -207,7 +207,7 @@ LACUNA_API void lacuna_session_free(lacuna_session *s);
 /* Bytes this session holds at present (cache, scratch, request). */
 LACUNA_API size_t lacuna_session_size(const lacuna_session *s);
 
-/* Ask the running or next lacuna_step() or lacuna_score() on s to stop: it returns CANCELLED and the
+/* Ask the running or next lacuna_step(), lacuna_score() or lacuna_rank() on s to stop: it returns CANCELLED and the
  * request is over; the session stays usable.   The only call allowed from another
  * thread. */
 LACUNA_API void lacuna_cancel(lacuna_session *s);
@@ -484,12 +484,14 @@ typedef struct {
     int no_end;         /* non-zero: do not score the <eom> that closes each hole */
     uint32_t spare;     /* slots each hole has beyond its text (what max_tokens leaves); 0: 8 */
     int exact;          /* non-zero: the holes are exact (lacuna_hole): no slot beyond the text, no <eom> */
+    int heal;           /* non-zero: where a token could run over the start of a hole, those before it that would be its beginning are
+                           taken back, and scored with the text behind them: what a fill under lacuna_infill_options.heal spells */
 } lacuna_score_options;
 #define LACUNA_SCORE_INIT sizeof(lacuna_score_options)
 
 typedef struct {
     size_t hole;        /* which span, from 0 */
-    lacuna_span span;   /* bytes of the token in the text; empty for <eom> */
+    lacuna_span span;   /* bytes of the token in the text, with heal perhaps before the hole; empty for <eom> */
     lacuna_token token;
     double logprob;     /* under the first order */
 } lacuna_score_item;
@@ -518,11 +520,16 @@ typedef struct {
 } lacuna_rank_item;
 
 /* Exact likelihood of n ways to fill the holes of text, as rows of one pass over a shared context: fills[c * n_spans + h] is the text of
- * hole h in candidate c, which replaces the bytes of spans[h].  A fill whose bytes are NULL stays open: the other fills
- * do not see it (NULL in one candidate is NULL in all).  opt: tag, drop_far, no_end, spare (of the longest candidate), exact as for
- * lacuna_score(), order LEFT.  *out is [n], in the order given, and valid until the next call on s.  A request in progress is
- * dropped.  Rank by logprob / n_tokens where lengths differ and style matters (length-corrected), by logprob where each text is one
- * answer (prob).  Fails as lacuna_score(); ARG for n == 0 or more than 4096. */
+ * hole h in candidate c, which replaces the bytes of spans[h].  A fill whose bytes are NULL stays open: it has `spare` slots, and nobody
+ * sees anything there, nor with `heal` the bytes taken back before it (NULL in one candidate is NULL in all; an empty fill has bytes that
+ * are not NULL).  opt: tag, drop_far, no_end, spare, exact and heal as for lacuna_score(), order LEFT; the others are not used.  A hole has
+ * the slots of its longest text and `spare` more (exact: none), so that all candidates stand at the same positions: lacuna_score() on a
+ * candidate's text gives the same number, bit for bit, if its spare is larger by as many tokens as the longest text of the hole has more
+ * than the candidate's (by the same number for all holes, for there spare is one).  With heal, logprob has the bytes taken back in it;
+ * they are the same for all, so prob is that of the texts given these bytes.
+ * *out is [n], in the order given, and valid until the next call on s.  A request in progress is dropped.  Rank by logprob / n_tokens
+ * where lengths differ and style matters (length-corrected), by logprob where each text is one answer (prob).  Fails as lacuna_score()
+ * (err->where of a text at fault is its candidate); ARG for n == 0 or more than 4096. */
 LACUNA_API int lacuna_rank(lacuna_session *s, const char *text, size_t len, const lacuna_span *spans, size_t n_spans,
                            const lacuna_text *fills, size_t n, const lacuna_score_options *opt, const lacuna_rank_item **out,
                            lacuna_error *err);
@@ -531,7 +538,7 @@ LACUNA_API int lacuna_rank(lacuna_session *s, const char *text, size_t len, cons
  * (NULL: drawn from opt as for lacuna_score).  The first n_given ranks of the order are context: not scored.
  * logprobs[n] by rank, 0 for the given ones; order_used[n], if not NULL, receives the first order; *bound, if
  * not NULL, the importance-weighted bound over opt->n_orders orders (order NULL) or the sum.  opt may be
- * NULL; tag, drop_far, no_end, spare and exact are not used.  The mask index among ids is ARG. */
+ * NULL; tag, drop_far, no_end, spare, exact and heal are not used.  The mask index among ids is ARG. */
 LACUNA_API int lacuna_score_ids(lacuna_session *s, const lacuna_token *ids, size_t n, const size_t *order,
                                 size_t n_given, const lacuna_score_options *opt, double *logprobs,
                                 size_t *order_used, double *bound, lacuna_error *err);

@@ -1,5 +1,7 @@
 #include "session/likelihood.h"
 
+#include <string.h>
+
 #include "base/err.h"
 #include "net/rule.h"
 
@@ -31,7 +33,8 @@ int lac_likelihood_want(const lacuna_session *s, lac_canvas_want *want, const ch
                         const lacuna_score_options *o, lacuna_error *err)
 {
     const lacuna_model *m = s->model;
-    *want = (lac_canvas_want){.tok = m->tok, .text = text, .len = len, .span = span, .n_holes = n, .limit = s->limit, .drop_far = o->drop_far != 0};
+    *want = (lac_canvas_want){.tok = m->tok, .text = text, .len = len, .span = span, .n_holes = n, .limit = s->limit, .drop_far = o->drop_far != 0,
+                              .heal = o->heal != 0};
     if (!m->tok) return lac_err(err, LACUNA_E_ARG, 0, "%s has no tokenizer: it works on ids only", m->file.name);
     int r = lac_canvas_check(text, len, span, n, err);
     return r ? r : lac_model_tag(m, o->tag, &want->tag, err);
@@ -50,6 +53,22 @@ int lac_likelihood_encode(lacuna_session *s, lac_answer *a, lacuna_text text, si
     if (n < 0) return (int)n;
     a->n = (size_t)n;
     return 0;
+}
+
+int lac_likelihood_heal(lacuna_session *s, lac_answer *answer, const lac_canvas *c, size_t h, int32_t eom, lacuna_text text, size_t where,
+                        lacuna_error *err)
+{
+    const lacuna_text rest = c->heal[h].rest;
+    const size_t slots = c->hole[h].n - (eom >= 0);
+    if (!answer[h].token || !rest.len) return 0;
+    size_t len;
+    char *whole = lac_add(rest.len, text.len, &len) ? lac_arena_alloc(&s->arena, len) : NULL;
+    if (!whole) return lac_nomem(err, "score");
+    memcpy(whole, rest.bytes, rest.len);
+    memcpy(whole + rest.len, text.bytes, text.len);
+    int r = lac_likelihood_encode(s, &answer[h], (lacuna_text){whole, len}, where, err);
+    if (r || answer[h].n <= slots) return r;
+    return lac_err(err, LACUNA_E_LIMIT, where, "with the bytes before hole %zu its text has %zu tokens, and there are slots for %zu", h, answer[h].n, slots);
 }
 
 size_t lac_likelihood_entries(const lac_answer *answer, const lac_canvas *c, int32_t eom, int32_t *token, int32_t *pos)

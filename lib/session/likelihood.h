@@ -7,7 +7,7 @@
 /* A text for a hole, as tokens. */
 typedef struct {
     int32_t *token; /* [n]; NULL: none, the hole stays open */
-    size_t *end;    /* [n] bytes of the text up to the end of each */
+    size_t *end;    /* [n] bytes of the text, with those taken back before it, up to the end of each */
     size_t n;
 } lac_answer;
 
@@ -21,6 +21,11 @@ int lac_likelihood_want(const lacuna_session *s, lac_canvas_want *want, const ch
 
 /* The tokens of a text, in the session's arena.  LIMIT for one that cannot fit, with err->where = where; NOMEM. */
 int lac_likelihood_encode(lacuna_session *s, lac_answer *a, lacuna_text text, size_t where, lacuna_error *err);
+
+/* The tokens of answer[h], which are those of text, made anew with the bytes that the canvas took back before hole h.  LIMIT where they,
+ * and an eom that is not -1, are then more than its slots; as lac_likelihood_encode. */
+int lac_likelihood_heal(lacuna_session *s, lac_answer *answer, const lac_canvas *c, size_t h, int32_t eom, lacuna_text text, size_t where,
+                        lacuna_error *err);
 
 /* Entries of answer[c->n_holes] in text order, each behind its last token closed by eom unless that is -1.  Returns how many; token and
  * pos may be NULL. */

@@ -20,30 +20,53 @@ typedef struct {
 
 /* ---- what is given ---- */
 
+/* What is asked. */
+typedef struct {
+    const lacuna_text *fill;  /* [n * n_holes] */
+    size_t n;
+    const lacuna_score_options *opt;
+    int32_t eom;              /* behind each text; -1: none */
+} question;
+
 /* The tokens of all texts. */
-static int encode_fills(lacuna_session *s, lac_answer *answer, const lacuna_text *fill, size_t n, size_t holes, lacuna_error *err)
+static int encode_fills(lacuna_session *s, lac_answer *answer, const question *q, size_t holes, lacuna_error *err)
 {
-    for (size_t i = 0; i < n * holes; i++) {
+    for (size_t i = 0; i < q->n * holes; i++) {
+        const lacuna_text *fill = &q->fill[i];
         const size_t h = i % holes, c = i / holes;
-        if (!fill[i].bytes != !fill[h].bytes || (!fill[i].bytes && fill[i].len))
-            return lac_err(err, LACUNA_E_ARG, c, "text %zu of hole %zu is %s: a hole is open in all candidates or in none", c, h,
-                           fill[i].bytes ? "there, and the first is NULL" : "NULL");
-        int r = fill[i].bytes ? lac_likelihood_encode(s, &answer[i], fill[i], c, err) : 0;
+        if (!fill->bytes != !q->fill[h].bytes || (!fill->bytes && fill->len))
+            return lac_err(err, LACUNA_E_ARG, c, "candidate %zu: hole %zu is open (NULL) in all candidates or in none", c, h);
+        int r = fill->bytes ? lac_likelihood_encode(s, &answer[i], *fill, c, err) : 0;
         if (r) return r;
     }
     return 0;
 }
 
 /* Slots of each hole: those of its longest text, and some to spare. */
-static int size_holes(size_t *slots, const lac_answer *answer, size_t n, size_t holes, const lacuna_score_options *o, lacuna_error *err)
+static int size_holes(size_t *slots, const lac_answer *answer, const question *q, size_t holes, lacuna_error *err)
 {
     for (size_t h = 0; h < holes; h++) {
-        for (size_t c = 0; c < n; c++)
+        for (size_t c = 0; c < q->n; c++)
             if (answer[c * holes + h].n > slots[h]) slots[h] = answer[c * holes + h].n;
         const bool open = !answer[h].token;
-        if (!lac_add(slots[h], o->exact && !open ? 0 : o->spare, &slots[h])) return lac_nomem(err, "rank");
+        if (!lac_add(slots[h], q->opt->exact && !open ? 0 : q->opt->spare, &slots[h])) return lac_nomem(err, "rank");
     }
     return 0;
+}
+
+/* One canvas for all texts. */
+static int read_fills(lacuna_session *s, lac_answer *answer, lac_canvas *c, lac_canvas_want *w, const question *q, lacuna_error *err)
+{
+    const size_t holes = w->n_holes;
+    size_t *slots = lac_arena_array(&s->arena, holes, sizeof *slots);
+    if (!slots) return lac_nomem(err, "rank");
+    w->slots = slots;
+    int r = encode_fills(s, answer, q, holes, err);
+    if (!r) r = size_holes(slots, answer, q, holes, err);
+    if (!r) r = lac_canvas_text(c, w, &s->arena, err);
+    for (size_t i = 0; !r && i < q->n * holes; i++)
+        r = lac_likelihood_heal(s, answer + i / holes * holes, c, i % holes, q->eom, q->fill[i], i / holes, err);
+    return r;
 }
 
 /* ---- scoring ---- */
@@ -123,15 +146,13 @@ int lacuna_rank(lacuna_session *s, const char *text, size_t len, const lacuna_sp
     if (!n || n > MOST_TEXTS) return lac_err(err, LACUNA_E_ARG, 0, "%zu candidates: they must be 1 to %d", n, MOST_TEXTS);
     if (o.order != LACUNA_ORDER_LEFT) return lac_err(err, LACUNA_E_ARG, 0, "candidates are ranked under the order left");
     if (!lac_mul(n, n_spans, &fills)) return lac_nomem(err, "rank");
+    const question q = {fill, n, &o, o.no_end ? -1 : s->model->info.eom};
     lacuna_rank_item *item = lac_arena_array(a, n, sizeof *item);
     lac_answer *answer = lac_arena_array(a, fills, sizeof *answer);
-    size_t *slots = lac_arena_array(a, n_spans, sizeof *slots);
-    if (!item || !answer || !slots) return lac_nomem(err, "rank");
-    if ((r = encode_fills(s, answer, fill, n, n_spans, err)) || (r = size_holes(slots, answer, n, n_spans, &o, err))) return r;
-    want.slots = slots;
-    if ((r = lac_canvas_text(&c, &want, a, err))) return r;
+    if (!item || !answer) return lac_nomem(err, "rank");
+    if ((r = read_fills(s, answer, &c, &want, &q, err))) return r;
     job j = {.answer = answer, .n = n};
-    if ((r = make_job(&j, &c, o.no_end ? -1 : s->model->info.eom, a, err))) return r;
+    if ((r = make_job(&j, &c, q.eom, a, err))) return r;
     if ((r = lac_likelihood_load(s, c.token, c.pos, c.n_context, 0, &context, err))) return r;
     for (size_t i = 0, end; i < n; i = end) {
         end = round_end(&j, i);

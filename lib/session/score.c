@@ -60,25 +60,35 @@ static int score_order(lacuna_session *s, lac_kv *kv, job *j, double *sum, lacun
     return r;
 }
 
-/* The tokens of the spans, and slots for them with some to spare. */
-static int encode_spans(lacuna_session *s, lac_answer *answer, size_t *slots, const lac_canvas_want *w, size_t spare, lacuna_error *err)
+static lacuna_text text_of(const lac_canvas_want *w, size_t h)
 {
-    for (size_t h = 0; h < w->n_holes; h++) {
-        const lacuna_span *at = &w->span[h];
-        int r = lac_likelihood_encode(s, &answer[h], (lacuna_text){w->text + at->start, at->end - at->start}, at->start, err);
-        if (r) return r;
+    return (lacuna_text){w->text + w->span[h].start, w->span[h].end - w->span[h].start};
+}
+
+/* A canvas with slots for the tokens of the spans and some to spare. */
+static int read_spans(lacuna_session *s, lac_answer *answer, lac_canvas *c, lac_canvas_want *w, size_t spare, int32_t eom, lacuna_error *err)
+{
+    int r = 0;
+    size_t *slots = lac_arena_array(&s->arena, w->n_holes, sizeof *slots);
+    if (!slots) return lac_nomem(err, "score");
+    for (size_t h = 0; !r && h < w->n_holes; h++) {
+        r = lac_likelihood_encode(s, &answer[h], text_of(w, h), w->span[h].start, err);
         if (!lac_add(answer[h].n, spare, &slots[h])) return lac_nomem(err, "score");
     }
-    return 0;
+    w->slots = slots;
+    if (!r) r = lac_canvas_text(c, w, &s->arena, err);
+    for (size_t h = 0; !r && h < w->n_holes; h++) r = lac_likelihood_heal(s, answer, c, h, eom, text_of(w, h), w->span[h].start, err);
+    return r;
 }
 
 /* What each entry is of the text. */
-static void name_items(lacuna_score_item *it, const lac_answer *answer, const lac_canvas_want *w, int32_t eom)
+static void name_items(lacuna_score_item *it, const lac_answer *answer, const lac_canvas *c, const lacuna_span *span, int32_t eom)
 {
-    for (size_t h = 0; h < w->n_holes; h++)
+    for (size_t h = 0; h < c->n_holes; h++)
         for (size_t i = 0; i < answer[h].n + (eom >= 0); i++) {
             const bool end = i == answer[h].n;
-            const size_t from = w->span[h].start + (i ? answer[h].end[i - 1] : 0), to = end ? from : w->span[h].start + answer[h].end[i];
+            const size_t start = span[h].start - c->heal[h].rest.len, from = start + (i ? answer[h].end[i - 1] : 0);
+            const size_t to = end ? from : start + answer[h].end[i];
             *it++ = (lacuna_score_item){h, {from, to}, end ? eom : answer[h].token[i], 0};
         }
 }
@@ -98,17 +108,14 @@ int lacuna_score(lacuna_session *s, const char *text, size_t len, const lacuna_s
     if (r || (r = lac_likelihood_want(s, &want, text, len, span, n, &o, err))) return r;
     lacuna_score_result *res = lac_arena_array(a, 1, sizeof *res);
     lac_answer *answer = lac_arena_array(a, n, sizeof *answer);
-    size_t *slots = lac_arena_array(a, n, sizeof *slots);
-    if (!res || !answer || !slots) return lac_nomem(err, "score");
-    want.slots = slots;
-    if ((r = encode_spans(s, answer, slots, &want, o.exact ? 0 : o.spare, err))) return r;
-    if ((r = lac_canvas_text(&c, &want, a, err))) return r;
     const int32_t eom = o.no_end ? -1 : s->model->info.eom;
+    if (!res || !answer) return lac_nomem(err, "score");
+    if ((r = read_spans(s, answer, &c, &want, o.exact ? 0 : o.spare, eom, err))) return r;
     if ((r = make_job(&j, lac_likelihood_entries(answer, &c, eom, NULL, NULL), o.n_orders, a, err))) return r;
     lac_likelihood_entries(answer, &c, eom, j.token, j.pos);
     lacuna_score_item *items = lac_arena_array(a, j.n, sizeof *items);
     if (!items) return lac_nomem(err, "score");
-    name_items(items, answer, &want, eom);
+    name_items(items, answer, &c, span, eom);
     if ((r = lac_likelihood_load(s, c.token, c.pos, c.n_context, 2 * j.n, &kv, err))) return r;
     for (size_t k = 0; k < o.n_orders; k++) {
         draw_order(j.order, j.n, &o, k);
