@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/rng.h"
 #include "control/dfa_build.h"
 
 uint32_t lac_dfa_run(const lac_dfa *d, uint32_t state, const char *bytes, size_t len)
@@ -132,13 +133,13 @@ int lac_dfa_without(lac_dfa *out, const lacuna_text *banned, size_t n, lac_arena
 
 /* ---- intersection ---- */
 
-#define SLOTS ((size_t)4 * LAC_DFA_BUILD_STATES) /* of the table of pairs: a power of two */
+#define SLOTS ((size_t)2 * LAC_DFA_BUILD_STATES) /* of the table of pairs: a power of two */
 
 /* Pairs of states that are reached, in the order in which they are found: the states of the product. */
 typedef struct {
     const lac_dfa *a, *b;
     uint64_t *pair;     /* [LAC_DFA_BUILD_STATES] */
-    uint32_t *slot;     /* [SLOTS] pair + 1; 0: free */
+    uint16_t *slot;     /* [SLOTS] pair + 1; 0: free */
     uint8_t (*bytes)[2]; /* [n_classes] classes in a and b of each class of the product */
 } product;
 
@@ -146,14 +147,14 @@ typedef struct {
 static int pair_state(product *p, lac_dfa_build *build, uint32_t qa, uint32_t qb, uint32_t *state, lacuna_error *err)
 {
     const uint64_t key = (uint64_t)qa << 32 | qb;
-    size_t i = (size_t)((key ^ key >> 20) * 0x9E3779B97F4A7C15u >> 40) & (SLOTS - 1);
+    size_t i = lac_mix(key) & (SLOTS - 1);
     for (; p->slot[i]; i = (i + 1) & (SLOTS - 1))
         if (p->pair[p->slot[i] - 1] == key) return *state = p->slot[i] - 1, 0;
     const int rc = lac_dfa_build_state(build, p->a->accept[qa] && p->b->accept[qb], err);
     if (rc) return rc;
     *state = (uint32_t)build->n_states - 1;
     p->pair[*state] = key;
-    p->slot[i] = *state + 1;
+    p->slot[i] = (uint16_t)(*state + 1);
     return 0;
 }
 
@@ -171,7 +172,7 @@ static void product_classes(product *p, lac_dfa_build *build)
 
 static int product_build(product *p, lac_dfa_build *build, lac_arena *scratch, lacuna_error *err)
 {
-    p->pair = lac_arena_array(scratch, LAC_DFA_BUILD_STATES, sizeof *p->pair);
+    p->pair = lac_arena_alloc(scratch, LAC_DFA_BUILD_STATES * sizeof *p->pair);
     p->slot = lac_arena_array(scratch, SLOTS, sizeof *p->slot);
     p->bytes = lac_arena_array(scratch, 256, sizeof *p->bytes);
     if (!p->pair || !p->slot || !p->bytes) return lac_nomem(err, build->what);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/rng.h"
 #include "control/dfa_build.h"
 #include "control/regex_parse.h"
 
@@ -126,20 +127,13 @@ typedef struct {
     size_t n_members, cap_members;
     size_t *first;     /* [sets + 1] where each begins */
     uint64_t *hash;    /* [sets] */
-    uint32_t *bucket;  /* [BUCKETS] set + 1, 0: free */
+    uint16_t *bucket;  /* [BUCKETS] set + 1, 0: free */
     uint32_t *seen;    /* [a->n] round in which a state was last reached */
     uint32_t *stack;   /* [a->n] */
     uint32_t round;
     uint64_t work;
     lacuna_error *err;
 } sets;
-
-static uint64_t mix(uint64_t x)
-{
-    x = (x + 1) * 0x9E3779B97F4A7C15u;
-    x = (x ^ x >> 32) * 0xD6E8FEB86659FD93u;
-    return x ^ x >> 32;
-}
 
 /* Put what can be reached from a state behind the members, unless it is there. */
 static int reach(sets *s, uint32_t from, uint64_t *hash)
@@ -167,7 +161,7 @@ static int reach(sets *s, uint32_t from, uint64_t *hash)
         if (!lac_mem_grow(s->build->mem, &p, &s->cap_members, s->n_members + 1, sizeof *s->member)) return lac_nomem(s->err, "expression");
         s->member = p;
         s->member[s->n_members++] = q;
-        *hash += mix(q); /* in whatever order they are found */
+        *hash += lac_mix(q); /* in whatever order they are found */
     }
     return 0;
 }
@@ -178,7 +172,7 @@ static int intern(sets *s, uint64_t hash, uint32_t *set)
     const uint32_t n = (uint32_t)s->build->n_states;
     const size_t from = s->first[n], size = s->n_members - from;
     bool accept = false;
-    size_t i = mix(hash) & (BUCKETS - 1);
+    size_t i = lac_mix(hash) & (BUCKETS - 1);
     for (; s->bucket[i]; i = (i + 1) & (BUCKETS - 1)) {
         const uint32_t other = s->bucket[i] - 1;
         if (s->hash[other] != hash || s->first[other + 1] - s->first[other] != size) continue;
@@ -192,7 +186,7 @@ static int intern(sets *s, uint64_t hash, uint32_t *set)
     for (size_t k = from; k < s->n_members; k++) accept |= s->a->state[s->member[k]].kind == ACCEPT;
     const int rc = lac_dfa_build_state(s->build, accept, s->err);
     if (rc) return rc;
-    s->bucket[i] = n + 1;
+    s->bucket[i] = (uint16_t)(n + 1);
     s->hash[n] = hash;
     s->first[n + 1] = s->n_members;
     return *set = n, 0;
@@ -248,12 +242,13 @@ static int compile(lac_dfa_build *b, const lac_regex_tree *tree, lac_arena *scra
     const uint32_t start = build(&a, tree->root, add(&a, (state){.kind = ACCEPT}));
     classes(&a, b);
     sets s = {.a = &a, .build = b, .err = err};
-    s.first = lac_arena_array(scratch, LAC_DFA_BUILD_STATES + 1, sizeof *s.first);
-    s.hash = lac_arena_array(scratch, LAC_DFA_BUILD_STATES, sizeof *s.hash);
+    s.first = lac_arena_alloc(scratch, (LAC_DFA_BUILD_STATES + 1) * sizeof *s.first); /* written when used: most expressions need little */
+    s.hash = lac_arena_alloc(scratch, LAC_DFA_BUILD_STATES * sizeof *s.hash);
     s.bucket = lac_arena_array(scratch, BUCKETS, sizeof *s.bucket);
     s.seen = lac_arena_array(scratch, a.n, sizeof *s.seen);
     s.stack = lac_arena_array(scratch, a.n, sizeof *s.stack);
     if (!s.first || !s.hash || !s.bucket || !s.seen || !s.stack) return lac_nomem(err, "expression");
+    s.first[0] = 0;
     const int rc = determine(&s, start);
     lac_mem_free(b->mem, s.member, s.cap_members * sizeof *s.member);
     return rc;
