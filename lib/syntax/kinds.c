@@ -18,6 +18,7 @@
 #define PART LAC_KIND_PART
 #define OPEN LAC_KIND_OPEN
 #define CLOSE LAC_KIND_CLOSE
+#define INNER LAC_KIND_INNER
 #define QUOTED LAC_KIND_QUOTED
 
 /* Node types with blanks between them; a type may stand in several rows. */
@@ -41,6 +42,7 @@ static const row of_c[] = {
     {BLOCK, "if_statement else_clause for_statement while_statement do_statement switch_statement case_statement"},
     {THROUGH, "preproc_if preproc_ifdef preproc_else preproc_elif preproc_elifdef linkage_specification declaration_list"},
     {BODY, "compound_statement field_declaration_list enumerator_list initializer_list declaration_list"},
+    {INNER, "compound_statement argument_list parameter_list preproc_params field_declaration_list enumerator_list"},
     {PART, "string_content character escape_sequence"},
     {QUOTED, "system_lib_string"},
     {0, NULL},
@@ -54,6 +56,7 @@ static const row of_python[] = {
     {BLOCK | THROUGH, "if_statement elif_clause else_clause try_statement except_clause finally_clause with_statement"},
     {BLOCK, "for_statement while_statement match_statement case_clause"},
     {BODY, "block"},
+    {INNER, "argument_list parameters"},
     {PART, "string_content escape_sequence"},
     {PART | OPEN, "string_start"},
     {PART | CLOSE, "string_end"},
@@ -67,6 +70,7 @@ static const row of_lua[] = {
     {DECLARES, "assignment_statement"},
     {BLOCK, "if_statement elseif_statement else_statement for_statement while_statement repeat_statement do_statement"},
     {BODY, "block table_constructor"},
+    {INNER, "arguments parameters"},
     {PART, "string_content escape_sequence"},
     {0, NULL},
 };
@@ -81,6 +85,7 @@ static const row of_javascript[] = {
     {BLOCK, "if_statement else_clause for_statement for_in_statement while_statement do_statement switch_statement switch_case switch_default "
             "try_statement catch_clause finally_clause"},
     {BODY, "statement_block class_body switch_body object array"},
+    {INNER, "statement_block class_body switch_body arguments formal_parameters"},
     {PART, "string_fragment escape_sequence"},
     {0, NULL},
 };
@@ -90,7 +95,7 @@ static const row of_bash[] = {
     {FUNCTION, "function_definition"},
     {DECLARES | LINE, "variable_assignment declaration_command"},
     {BLOCK, "if_statement elif_clause else_clause for_statement c_style_for_statement while_statement case_statement case_item"},
-    {BODY, "compound_statement do_group"},
+    {BODY | INNER, "compound_statement do_group"},
     {PART, "string_content command_name heredoc_end"},
     {QUOTED, "raw_string"},
     {0, NULL},
@@ -120,6 +125,7 @@ static const row of_go[] = {
     {BLOCK, "if_statement for_statement expression_switch_statement type_switch_statement select_statement expression_case type_case "
             "default_case communication_case"},
     {BODY, "block field_declaration_list interface_type literal_value"},
+    {INNER, "block argument_list parameter_list"},
     {PART, "interpreted_string_literal_content raw_string_literal_content escape_sequence"},
     {0, NULL},
 };
@@ -131,6 +137,7 @@ static const row of_rust[] = {
     {DECLARES, "struct_item enum_item union_item type_item const_item static_item macro_definition"},
     {BLOCK, "if_expression else_clause for_expression while_expression loop_expression match_expression match_arm"},
     {BODY, "block declaration_list field_declaration_list enum_variant_list match_block"},
+    {INNER, "arguments parameters declaration_list field_declaration_list enum_variant_list match_block"},
     {PART, "string_content escape_sequence"},
     {0, NULL},
 };
@@ -182,6 +189,7 @@ static unsigned by_name(const char *type)
     if (defines && (strstr(type, "class") || strstr(type, "module") || strstr(type, "namespace") || strstr(type, "trait"))) return CLASS;
     if (defines && (strstr(type, "struct") || strstr(type, "enum") || strstr(type, "interface") || strstr(type, "type"))) return DECLARES;
     if (!strncmp(type, "if_", 3) || !strncmp(type, "for_", 4) || !strncmp(type, "while_", 6)) return BLOCK;
+    if (strstr(type, "argument") || strstr(type, "parameter")) return ends(type, "s") || ends(type, "_list") ? INNER : 0;
     if (ends(type, "block") || ends(type, "_body") || ends(type, "declaration_list") || !strcmp(type, "compound_statement")) return BODY;
     if (!strcmp(type, "string_content") || !strcmp(type, "string_fragment") || !strcmp(type, "escape_sequence")) return PART;
     return 0;

@@ -20,7 +20,8 @@ enum {
     LAC_KIND_PART = 1 << 10,    /* no hole of its own: a delimiter, the content of a string */
     LAC_KIND_OPEN = 1 << 11,    /* a named node that opens a literal */
     LAC_KIND_CLOSE = 1 << 12,   /* and closes it */
-    LAC_KIND_QUOTED = 1 << 13   /* a leaf that begins and ends with a byte of quoting */
+    LAC_KIND_INNER = 1 << 13,   /* no hole with its brackets: an argument list */
+    LAC_KIND_QUOTED = 1 << 14   /* a leaf that begins and ends with a byte of quoting */
 };
 
 typedef struct {

@@ -6,7 +6,7 @@
  *   what brackets hold            f(a, b)   t[i]   { x(); y(); }       gives  a, b   i   x(); y();
  *   what quotes hold              "a b"                                gives  a b
  *
- * An opening bracket or quote belongs to what it opens, a closing one too.  A place between two bytes is looked at from both sides, as a
+ * Brackets and quotes belong to what they hold; behind the last one of a node the node ends.  A place is looked at from both sides, as a
  * cursor stands behind what has just been written: a word on either side is taken first (the right one before the left one), then the
  * smaller node. */
 #include <string.h>
@@ -40,64 +40,73 @@ static const char *closing(const char *open)
     return NULL;
 }
 
+/* A pair of brackets or quotes among the children of a node. */
+typedef struct {
+    size_t start, end;      /* of the text with them */
+    lacuna_span in;         /* without */
+} pair;
+
+/* What opens at the cursor, among siblings: to what closes it.  false: nothing does. */
+static bool find_closing(const lacuna_document *d, TSTreeCursor *at, bool first, pair *out)
+{
+    const TSNode open = ts_tree_cursor_current_node(at);
+    const bool named = kind_of(d, open) & LAC_KIND_OPEN;
+    const char *close = ts_node_is_named(open) ? NULL : closing(ts_node_type(open));
+    if (!named && (!close || (*close == '>' && !first))) return false; /* a < b > c */
+    while (ts_tree_cursor_goto_next_sibling(at)) {
+        const TSNode c = ts_tree_cursor_current_node(at);
+        if (ts_node_is_missing(c) || !(named ? kind_of(d, c) & LAC_KIND_CLOSE : !ts_node_is_named(c) && !strcmp(ts_node_type(c), close))) continue;
+        *out = (pair){ts_node_start_byte(open), ts_node_end_byte(c), {ts_node_end_byte(open), ts_node_start_byte(c)}};
+        if (!named && !strchr("\"'`", *close)) out->in = trimmed(d, out->in);
+        return true;
+    }
+    return false;
+}
+
 /* What brackets or quotes among the children of a node hold, where byte is in it or on one of them. */
 static bool inside(const lacuna_document *d, TSTreeCursor *at, size_t byte, lacuna_span *out)
 {
-    const char *close = NULL; /* what ends the pair that is open */
-    bool open = false, quoted = false, yes = false;
-    size_t first = 0, start = 0, children = 0;
+    bool yes = false, first = true;
     if (!ts_tree_cursor_goto_first_child(at)) return false;
     do {
-        const TSNode c = ts_tree_cursor_current_node(at);
-        const unsigned kind = kind_of(d, c);
-        const char *type = ts_node_type(c);
-        const bool leaf = !ts_node_is_named(c);
-        if (ts_node_start_byte(c) > byte && !open) break;
-        if (ts_node_is_missing(c)) continue;
-        if (open && (quoted ? (kind & LAC_KIND_CLOSE) != 0 : leaf && !strcmp(type, close))) {
-            open = false;
-            if (byte < first || byte >= ts_node_end_byte(c)) continue;
-            *out = (lacuna_span){start, ts_node_start_byte(c)};
-            if (!quoted && !strchr("\"'`", *close)) *out = trimmed(d, *out);
-            yes = true;
-            break;
-        }
-        if (!open && ((kind & LAC_KIND_OPEN) || (leaf && (close = closing(type)) && (*close != '>' || !children)))) {
-            open = true;
-            quoted = (kind & LAC_KIND_OPEN) != 0;
-            first = ts_node_start_byte(c);
-            start = ts_node_end_byte(c);
-        }
-        children++;
-    } while (ts_tree_cursor_goto_next_sibling(at));
+        pair p;
+        if (ts_node_start_byte(ts_tree_cursor_current_node(at)) > byte) break;
+        TSTreeCursor ahead = ts_tree_cursor_copy(at);
+        yes = find_closing(d, &ahead, first, &p) && p.start <= byte && byte < p.end;
+        ts_tree_cursor_delete(&ahead);
+        if (yes) *out = p.in;
+        first = false;
+    } while (!yes && ts_tree_cursor_goto_next_sibling(at));
     ts_tree_cursor_goto_parent(at);
     return yes;
 }
 
-/* Is the node at the cursor one, byte being in it? */
-static void consider(const lacuna_document *d, TSTreeCursor *at, size_t byte, found *best)
+/* Is the node at the cursor one, byte being in it?  behind: the place is the one behind byte. */
+static void consider(const lacuna_document *d, TSTreeCursor *at, size_t byte, bool behind, found *best)
 {
-    const TSNode node = ts_tree_cursor_current_node(at);
+    const TSNode node = ts_tree_cursor_current_node(at), root = ts_tree_root_node(d->tree);
     const unsigned kind = kind_of(d, node);
     const lacuna_span s = {ts_node_start_byte(node), ts_node_end_byte(node)};
-    const bool whole = s.start == ts_node_start_byte(ts_tree_root_node(d->tree)) && s.end == ts_node_end_byte(ts_tree_root_node(d->tree));
+    const bool whole = s.start == ts_node_start_byte(root) && s.end == ts_node_end_byte(root);
     lacuna_span in;
     if (!ts_node_is_named(node) || (kind & LAC_KIND_PART) || s.start == s.end) return;
-    if (inside(d, at, byte, &in)) {
+    if (inside(d, at, byte, &in) && !(behind && byte >= in.end && byte + 1 == s.end)) {
         *best = (found){in, ts_node_type(node), false};
     } else if (kind & LAC_KIND_QUOTED && s.end - s.start >= 2) {
         *best = (found){{s.start + 1, s.end - 1}, ts_node_type(node), true};
+    } else if (kind & LAC_KIND_INNER && strchr("([{", d->text[s.start])) {
+        return;
     } else if (ts_node_symbol(node) != (TSSymbol)-1 && !(whole && kind & LAC_KIND_THROUGH)) {
         *best = (found){s, ts_node_type(node), !ts_node_child_count(node)};
     }
 }
 
 /* The smallest node around one byte of the text. */
-static found around(const lacuna_document *d, size_t byte)
+static found around(const lacuna_document *d, size_t byte, bool behind)
 {
     found best = {0};
     TSTreeCursor at = ts_tree_cursor_new(ts_tree_root_node(d->tree));
-    while (lac_cursor_child_at(&at, byte)) consider(d, &at, byte, &best);
+    while (lac_cursor_child_at(&at, byte)) consider(d, &at, byte, behind, &best);
     ts_tree_cursor_delete(&at);
     return best;
 }
@@ -106,9 +115,9 @@ int lacuna_document_node(const lacuna_document *d, size_t at, lacuna_span *out, 
 {
     if (at > d->len) return lac_err(err, LACUNA_E_ARG, at, "byte %zu lies outside the text: it has %zu", at, d->len);
     if (!d->len || !d->tree) return 0;
-    found best = at < d->len ? around(d, at) : (found){0};
+    found best = at < d->len ? around(d, at, false) : (found){0};
     if (at && !(best.kind && best.word)) { /* what ends here, or holds both sides */
-        const found left = around(d, at - 1);
+        const found left = around(d, at - 1, true);
         if (left.kind && left.span.start <= at && at <= left.span.end &&
             (!best.kind || left.word || left.span.end - left.span.start < best.span.end - best.span.start))
             best = left;
