@@ -7,6 +7,7 @@
 
 #include "base/rng.h"
 #include "canvas/canvas.h"
+#include "canvas/parts.h"
 #include "text/load.h"
 
 enum { TAG = 6, MOST = 4096 };
@@ -19,39 +20,6 @@ static size_t encode(const char *t, size_t len, int32_t *id, size_t *end)
     int64_t n = lac_tok_encode(tok, t, len, id, end, MOST, NULL);
     assert_true(n >= 0 && n <= MOST);
     return (size_t)n;
-}
-
-/* Fixed entry at a position, -1: none. */
-static int32_t entry_at(const lac_canvas *c, int32_t pos)
-{
-    for (size_t i = 0; i < c->n_context; i++)
-        if (c->pos[i] == pos) return c->token[i];
-    return -1;
-}
-
-/* The parts are in order, apart from one another and from the holes, and their bytes are those of the fixed entries by position. */
-static void parts_match(const lac_canvas *c, const lac_canvas_want *w)
-{
-    size_t end = 0, bytes = 0, h = 0, part = 0, at = c->n_parts ? c->part[0].span.start : 0;
-    for (size_t i = 0; i < c->n_parts; i++) {
-        const lacuna_span s = c->part[i].span;
-        assert_true(s.start >= end && s.start < s.end && s.end <= w->len);
-        while (h < w->n_holes && w->span[h].start < s.end && w->span[h].end <= s.start) h++;
-        assert_true(h == w->n_holes || s.end <= w->span[h].start);
-        end = s.end;
-        bytes += s.end - s.start;
-    }
-    size_t taken = 0;
-    for (size_t i = 0; i < w->n_holes; i++) taken += w->span[i].end - w->span[i].start + c->heal[i].rest.len;
-    assert_int_equal(c->dropped + bytes + taken, w->len);
-    for (int32_t pos = w->tag >= 0; pos < (int32_t)w->limit; pos++) {
-        const lacuna_text t = lac_tok_bytes(tok, entry_at(c, pos));
-        for (size_t k = 0; k < t.len; k++, at++) {
-            if (at == c->part[part].span.end) at = c->part[++part].span.start;
-            assert_true(part < c->n_parts && w->text[at] == t.bytes[k]);
-        }
-    }
-    assert_true(part + 1 >= c->n_parts && (!c->n_parts || at == end));
 }
 
 /* The drawing: positions run tag, far, gap, near, slots, middle, slots, suffix; entries enter from behind the first hole on, then
@@ -111,7 +79,7 @@ static void made(const lacuna_span *span, const size_t *slots, size_t n, int32_t
     CHECK(lac_canvas_check(text, LEN, span, n, &err) == 0, "%s", err.msg);
     CHECK(lac_canvas_text(&c, &w, &a, &err) == 0, "%s", err.msg);
     matches(&c, text, LEN, span, slots, n, tag);
-    parts_match(&c, &w);
+    parts_match(tok, &c, &w);
     lac_arena_free(&a);
 }
 
@@ -222,7 +190,7 @@ static void heals(const char *t, size_t len, const lacuna_span *span, size_t n)
     assert_int_equal(d.n_context + taken, c.n_context);
     assert_int_equal(d.n_slots, c.n_slots + taken);
     assert_int_equal(d.dropped, 0);
-    parts_match(&d, &w);
+    parts_match(tok, &d, &w);
     lac_arena_free(&a);
 }
 
@@ -309,7 +277,7 @@ static void window(size_t before, size_t after, size_t slots, size_t limit, int3
     }
     for (size_t k = 0; k < c.n_context; k++) bytes += lac_tok_bytes(tok, c.token[k]).len;
     assert_int_equal(c.dropped + bytes, before + after);
-    parts_match(&c, &w);
+    parts_match(tok, &c, &w);
     for (size_t i = 0; i < c.n_parts; i++) assert_int_equal(c.part[i].why, LACUNA_CONTEXT_NEAR);
     const size_t room = limit - slots - (tag >= 0), kept = p + q;
     if (whole_p + whole_q <= room) assert_int_equal(kept, whole_p + whole_q);
