@@ -2,6 +2,7 @@
  * small that terms of it may be lost, it is made again of logarithms: states far behind the best count as exactly as these. */
 #include "sample/chain.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -29,6 +30,7 @@ struct lac_chain {
     const double **weight; /* [asks] the caller's */
     double *closed;        /* [asks] ln of a slot behind an <eom> */
     bool max;              /* sums are maxima */
+    bool ended;            /* an <eom> that is known stands before the slot that is next */
     double *beta;          /* [asks, states] behind each: ln of what the states are worth for what is right of it; the largest is 0 */
     double *alpha;         /* [states] before the slot that is next: ln of what leads to them; the largest is 0 */
     double *ln, *room;     /* [states] scratch: of one position, and of the one beside it */
@@ -212,6 +214,7 @@ void lac_chain_allowed(const lac_chain *c, size_t slot, uint8_t *allowed)
     const lac_lift *l = c->want.lift;
     const uint64_t *from = forward_at(c, slot), *live = backward_at(c, slot), *to = backward_at(c, slot + 1);
     memset(allowed, 0, (size_t)l->n_words + 1);
+    allowed[l->n_words] = has(from, l->n) && has(to, l->n); /* an open slot before this one may be <eom> */
     for (uint32_t s = both_from(c, from, live, 0); s < l->n; s = both_from(c, from, live, s + 1)) {
         for (const lac_lift_edge *e = l->edge + l->row[s]; e < l->edge + l->row[s + 1]; e++) allowed[e->word] |= has(to, e->next);
         allowed[l->n_words] |= may_end(c, slot, s) && has(to, l->n);
@@ -322,6 +325,7 @@ bool lac_chain_weigh(lac_chain *c, const size_t *slot, size_t n_asked, const dou
         if (!k) break;
         for (size_t i = slot[k]; --i > slot[k - 1];) back(c, i, ln, c->ln);
     }
+    c->ended = has(forward_at(c, slot[0]), l->n); /* all is known there: it is in one state */
     const bool match = scale(c->alpha, c->states);
     for (size_t s = 0; s < c->states; s++)
         if (c->alpha[s] > -INFINITY) c->alpha[s] = 0;
@@ -330,19 +334,16 @@ bool lac_chain_weigh(lac_chain *c, const size_t *slot, size_t n_asked, const dou
 
 /* ---- forward ---- */
 
-/* Is alpha in one state alone?  It, or the first of several; NONE: in none. */
-static uint32_t stands_in(const lac_chain *c, bool *alone)
+/* How many states alpha is in. */
+static size_t n_stands(const lac_chain *c)
 {
-    uint32_t first = NONE;
-    *alone = true;
-    for (uint32_t s = 0; s < c->states; s++)
-        if (c->alpha[s] > -INFINITY) {
-            *alone = first == NONE;
-            if (first == NONE) first = s;
-            else break;
-        }
-    return first;
+    size_t n = 0;
+    for (size_t s = 0; s < c->states; s++) n += c->alpha[s] > -INFINITY;
+    return n;
 }
+
+/* ln of the weight of <eom>.  One that is lost to a double counts as the least that is not: where an <eom> left of it closes the slot it is <eom>. */
+static double ln_eom(const lac_chain *c, size_t k) { return log(fmax(c->weight[k][c->want.lift->n_words], DBL_TRUE_MIN)); }
 
 /* ln of what all that leads from alpha through the k-th slot is worth, paths from the end aside.  words: out[n_words + 1] of each
  * word, what is behind it included, its weight not; else out[states] of each state behind it, what leads there alone. */
@@ -351,14 +352,13 @@ static void spread(const lac_chain *c, size_t k, bool words, double *out)
     const lac_lift *l = c->want.lift;
     const size_t n = words ? (size_t)l->n_words + 1 : c->states, slot = c->slot[k];
     const double *beta = beta_at(c, k), *weight = c->weight[k];
-    bool alone;
-    const uint32_t first = stands_in(c, &alone);
-    memset(c->lost, words && alone, n); /* where each word has one path there is no sum to make */
-    if (words && alone) nothing(out, n);
+    const bool single = words && n_stands(c) == 1; /* each word has one path: there is no sum to make */
+    memset(c->lost, single, n);
+    if (single) nothing(out, n);
     else {
         const double *linear = words ? linear_at(c, k) : NULL, least = words ? TINY : tiny(c, k);
         for (size_t i = 0; i < n; i++) out[i] = -1; /* nothing leads there */
-        for (uint32_t s = first; s < l->n; s++) {
+        for (uint32_t s = 0; s < l->n; s++) {
             if (c->alpha[s] == -INFINITY) continue;
             const double from = exp(c->alpha[s]);
             for (const lac_lift_edge *e = l->edge + l->row[s]; e < l->edge + l->row[s + 1]; e++)
@@ -374,7 +374,7 @@ static void spread(const lac_chain *c, size_t k, bool words, double *out)
         }
         if (!again) return;
     }
-    for (uint32_t s = first; s < l->n; s++) {
+    for (uint32_t s = 0; s < l->n; s++) {
         if (c->alpha[s] == -INFINITY) continue;
         for (const lac_lift_edge *e = l->edge + l->row[s]; e < l->edge + l->row[s + 1]; e++) {
             double *to = &out[words ? e->word : e->next];
@@ -389,33 +389,26 @@ static void spread(const lac_chain *c, size_t k, bool words, double *out)
 void lac_chain_bias(const lac_chain *c, size_t k, double *bias)
 {
     const uint32_t end = c->want.lift->n, eom = c->want.lift->n_words;
-    bool alone;
-    if (stands_in(c, &alone) == end) {
-        for (size_t w = 0; w <= eom; w++) bias[w] = 0;
-        return;
+    if (c->ended) memset(bias, 0, ((size_t)eom + 1) * sizeof *bias);
+    else {
+        spread(c, k, true, bias);
+        if (c->alpha[end] > -INFINITY) bias[eom] = join(c, bias[eom], c->alpha[end] + c->closed[k] + beta_at(c, k)[end] - ln_eom(c, k));
+        scale(bias, (size_t)eom + 1);
     }
-    spread(c, k, true, bias);
-    if (c->alpha[end] > -INFINITY && c->weight[k][eom] > 0)
-        bias[eom] = join(c, bias[eom], c->alpha[end] + c->closed[k] + beta_at(c, k)[end] - log(c->weight[k][eom]));
-    scale(bias, (size_t)eom + 1);
 }
 
 /* alpha behind the k-th slot, where it holds this word, in ln. */
-static void take_word(const lac_chain *c, size_t k, uint32_t word, double *ln)
+static void take_word(lac_chain *c, size_t k, uint32_t word, double *ln)
 {
-    const uint32_t end = c->want.lift->n, eom = c->want.lift->n_words;
-    const double *beta = beta_at(c, k), closed = c->alpha[end];
-    bool alone;
+    const uint32_t end = c->want.lift->n;
+    const double *beta = beta_at(c, k);
     nothing(ln, c->states);
-    if (stands_in(c, &alone) == end) {
-        ln[end] = 0;
-        return;
-    }
-    for (uint32_t s = 0; s < end; s++) {
+    c->ended |= word == c->want.lift->n_words;
+    if (c->ended) ln[end] = 0;
+    for (uint32_t s = 0; !c->ended && s < end; s++) {
         const uint32_t next = c->alpha[s] > -INFINITY ? move(c, c->slot[k], s, word) : NONE;
         if (next != NONE && beta[next] > -INFINITY) ln[next] = join(c, ln[next], c->alpha[s]);
     }
-    if (word == eom && closed > -INFINITY) ln[end] = join(c, ln[end] + log(c->weight[k][eom]), closed + c->closed[k]);
 }
 
 void lac_chain_take(lac_chain *c, size_t k, uint32_t word)

@@ -41,7 +41,7 @@ bool lac_chain_possible(const lac_chain *c);
 size_t lac_chain_shortest(const lac_chain *c);
 
 /* allowed[n_words + 1]: the words (the last: <eom>) that an open slot may hold, so that the rest can be filled.  All slots but this one count
- * as they stand; open ones may hold anything. */
+ * as they stand; open ones may hold anything: <eom> also where one left of it must be <eom>. */
 void lac_chain_allowed(const lac_chain *c, size_t slot, uint8_t *allowed);
 
 /* ---- several slots ---- */
@@ -54,8 +54,8 @@ bool lac_chain_weigh(lac_chain *c, const size_t *slot, size_t n_asked, const dou
 
 /* Walk through the asked slots from the first on.  For the k-th: ln of what each word is worth apart from its weight, given what was taken
  * before (-INFINITY: not allowed; the largest is 0): bias[n_words + 1].  A draw from weight * exp(bias) is a draw
- * from the conditional distribution of the joint.  Behind an <eom> that was taken all are 0: what is drawn there means nothing.  Where
- * one that was left may be <eom>, that counts for <eom>. */
+ * from the conditional distribution of the joint.  Behind an <eom> that was taken all are 0: what is drawn there means nothing.  A slot
+ * that one left of it may close, being left open, is <eom> then. */
 void lac_chain_bias(const lac_chain *c, size_t k, double *bias);
 
 /* The k-th is settled: it holds this word (any, behind an <eom> that was taken); or, with LAC_CHAIN_LEFT, it is left open and all its words
