@@ -189,7 +189,8 @@ static int read_near(draft *d, lac_arena *arena, lacuna_error *err)
     lac_passage window = *before;
     if ((r = lac_window_before(&window, w->tok, most, hop, arena, err))) return r;
     const size_t left = before->len - lac_window_bytes(&window, w->tok);
-    if (!window.whole && after->whole && left <= (d->room - after->n) * lac_tok_longest(w->tok)) { /* without a gap it might fit */
+    const size_t least = window.n + left / lac_tok_longest(w->tok);
+    if (!window.whole && after->whole && least <= d->room - after->n + hop) { /* without a gap, and uncut, it might fit */
         lac_passage all = *before;
         if ((r = lac_window_all(&all, w->tok, d->room - after->n, arena, err))) return r;
         if (all.whole) window = all;
