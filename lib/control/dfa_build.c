@@ -47,7 +47,7 @@ void lac_dfa_build_free(lac_dfa_build *b)
 
 /* ---- what is left of it ---- */
 
-/* States from which acceptance can be reached, densely numbered, and the edges between them. */
+/* States on the way from the start to acceptance, densely numbered, and the edges between them. */
 typedef struct {
     uint32_t n, m;
     uint8_t *accept;    /* [n] */
@@ -56,38 +56,51 @@ typedef struct {
     uint32_t n_blocks;
 } trimmed;
 
+/* Spread seen[n] along the edges, or against them. */
+static int spread(uint8_t *seen, const lac_dfa_build *b, bool along, lacuna_error *err)
+{
+    const uint32_t n = (uint32_t)b->n_states, m = (uint32_t)b->n_edges;
+    lac_arena scratch = {.mem = b->mem};
+    uint32_t *at = lac_arena_array(&scratch, (size_t)n + 2, sizeof *at), *list = lac_arena_array(&scratch, m, sizeof *list);
+    uint32_t *stack = lac_arena_array(&scratch, n, sizeof *stack), depth = 0;
+    if (at && list && stack) {
+        lac_dfa_min_list(b->edge, m, n, along, at, list);
+        for (uint32_t q = 0; q < n; q++)
+            if (seen[q]) stack[depth++] = q;
+        while (depth)
+            for (uint32_t q = stack[--depth], i = at[q]; i < at[q + 1]; i++) {
+                const uint32_t to = along ? b->edge[list[i]].to : b->edge[list[i]].from;
+                if (!seen[to]) stack[depth++] = to;
+                seen[to] = 1;
+            }
+    }
+    lac_arena_free(&scratch);
+    return at && list && stack ? 0 : lac_nomem(err, b->what);
+}
+
 static int trim(trimmed *t, const lac_dfa_build *b, lac_arena *scratch, lacuna_error *err)
 {
     const uint32_t n = (uint32_t)b->n_states, m = (uint32_t)b->n_edges;
-    uint32_t *id = lac_arena_array(scratch, n, sizeof *id), *stack = lac_arena_array(scratch, n, sizeof *stack);
-    lac_arena lists = {.mem = b->mem};
-    uint32_t *at = lac_arena_array(&lists, (size_t)n + 2, sizeof *at), *into = lac_arena_array(&lists, m, sizeof *into), depth = 0;
+    uint32_t *id = lac_arena_array(scratch, n, sizeof *id);
+    uint8_t *reached = lac_arena_array(scratch, (size_t)n + 1, 1), *lives = lac_arena_array(scratch, n, 1);
     t->accept = lac_arena_array(scratch, n, sizeof *t->accept);
     t->edge = lac_arena_array(scratch, m, sizeof *t->edge);
     t->block = lac_arena_array(scratch, n, sizeof *t->block);
-    if (!id || !stack || !at || !into || !t->accept || !t->edge || !t->block) {
-        lac_arena_free(&lists);
-        return lac_nomem(err, b->what);
-    }
-    lac_dfa_min_into(b->edge, m, n, at, into);
-    for (uint32_t q = 0; q < n; q++)
-        if ((id[q] = b->accept[q])) stack[depth++] = q;
-    while (depth)
-        for (uint32_t q = stack[--depth], i = at[q]; i < at[q + 1]; i++) {
-            const uint32_t from = b->edge[into[i]].from;
-            if (!id[from]) stack[depth++] = from;
-            id[from] = 1;
-        }
-    lac_arena_free(&lists);
+    if (!id || !reached || !lives || !t->accept || !t->edge || !t->block) return lac_nomem(err, b->what);
+    reached[0] = 1;
+    if (n) memcpy(lives, b->accept, n);
+    int rc = spread(reached, b, true, err);
+    if (!rc) rc = spread(lives, b, false, err);
+    if (rc) return rc;
     for (uint32_t q = 0; q < n; q++) {
-        if (id[q]) t->accept[t->n] = b->accept[q];
-        id[q] = id[q] ? t->n++ : LAC_DFA_DEAD;
+        const bool keep = reached[q] && lives[q];
+        if (keep) t->accept[t->n] = b->accept[q];
+        id[q] = keep ? t->n++ : LAC_DFA_DEAD; /* the start stays first; where it does not live, nothing does that is reached */
     }
     for (uint32_t i = 0; i < m; i++) {
         const lac_dfa_edge e = b->edge[i];
-        if (id[e.to] != LAC_DFA_DEAD) t->edge[t->m++] = (lac_dfa_edge){id[e.from], id[e.to], e.label};
+        if (id[e.from] != LAC_DFA_DEAD && id[e.to] != LAC_DFA_DEAD) t->edge[t->m++] = (lac_dfa_edge){id[e.from], id[e.to], e.label};
     }
-    if (n && id[0] == LAC_DFA_DEAD) t->n = 0;
     return 0;
 }
 

@@ -85,11 +85,11 @@ static void begin_cords(partition *p, const lac_dfa_edge *edge, uint32_t m, uint
     }
 }
 
-void lac_dfa_min_into(const lac_dfa_edge *edge, uint32_t m, uint32_t n, uint32_t *at, uint32_t *list)
+void lac_dfa_min_list(const lac_dfa_edge *edge, uint32_t m, uint32_t n, bool from, uint32_t *at, uint32_t *list)
 {
-    for (uint32_t i = 0; i < m; i++) at[edge[i].to + 2]++;
+    for (uint32_t i = 0; i < m; i++) at[(from ? edge[i].from : edge[i].to) + 2]++;
     for (uint32_t q = 0; q < n; q++) at[q + 2] += at[q + 1];
-    for (uint32_t i = 0; i < m; i++) list[at[edge[i].to + 1]++] = i;
+    for (uint32_t i = 0; i < m; i++) list[at[(from ? edge[i].from : edge[i].to) + 1]++] = i;
 }
 
 static int64_t refine(uint32_t *block, const lac_dfa_edge *edge, uint32_t m, const uint8_t *accept, uint32_t n, uint32_t n_labels,
@@ -102,7 +102,7 @@ static int64_t refine(uint32_t *block, const lac_dfa_edge *edge, uint32_t m, con
         return lac_nomem(err, "automaton");
     begin_blocks(&blocks, accept, n);
     begin_cords(&cords, edge, m, n_labels, label_at);
-    lac_dfa_min_into(edge, m, n, at, into);
+    lac_dfa_min_list(edge, m, n, false, at, into);
     for (uint32_t c = 0, b = 1; c < cords.n_sets; c++) {
         for (uint32_t i = cords.first[c]; i < cords.past[c]; i++) mark(&blocks, edge[cords.element[i]].from);
         split(&blocks);

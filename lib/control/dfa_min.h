@@ -12,12 +12,12 @@ typedef struct {
     uint32_t label;    /* class of bytes */
 } lac_dfa_edge;
 
-/* block[q], below the number returned, is the same for states that are alike.  The automaton is trimmed: acceptance can be reached
- * from each of its n > 0 states.  NOMEM. */
+/* block[q], below the number returned, is the same for states that are alike.  The automaton is trimmed: each of its n > 0 states
+ * can be reached, and acceptance from it.  NOMEM. */
 int64_t lac_dfa_min(uint32_t *block, const lac_dfa_edge *edge, uint32_t m, const uint8_t *accept, uint32_t n, uint32_t n_labels,
                     const lacuna_allocator *mem, lacuna_error *err);
 
-/* at[k], at[k + 1]: where in list[m] those edges are that lead to state k.  at: [n + 2], zeroed. */
-void lac_dfa_min_into(const lac_dfa_edge *edge, uint32_t m, uint32_t n, uint32_t *at, uint32_t *list);
+/* at[q], at[q + 1]: where in list[m] those edges are that lead to state q, or from it.  at: [n + 2], zeroed. */
+void lac_dfa_min_list(const lac_dfa_edge *edge, uint32_t m, uint32_t n, bool from, uint32_t *at, uint32_t *list);
 
 #endif
