@@ -369,6 +369,9 @@ static void errors(void **state)
     refused(hole, 1, far, 2, NULL, LACUNA_E_LIMIT, 0, "slots");
     far[1].len = sizeof long_;
     refused(hole, 1, far, 2, NULL, LACUNA_E_LIMIT, 1, "bytes to score");
+    lacuna_span blank = span_of("argc; i++"); /* " " and "HEAD" are two tokens, " HEAD" is three */
+    refused(&blank, 1, (const lacuna_text[]){t("a"), t("HEAD")}, 2, &(lacuna_score_options){LACUNA_SCORE_INIT, .heal = 1, .exact = 1}, LACUNA_E_LIMIT, 1,
+            "with the bytes before hole 0 its text has 3 tokens");
     assert_int_equal(lacuna_rank(by_rank, text, LEN, NULL, 1, fill, 1, NULL, &item, NULL), LACUNA_E_ARG);
     assert_int_equal(lacuna_rank(by_rank, text, LEN, hole, 1, NULL, 1, NULL, &item, NULL), LACUNA_E_ARG);
     assert_int_equal(lacuna_rank(NULL, text, LEN, hole, 1, fill, 1, NULL, &item, NULL), LACUNA_E_ARG);
