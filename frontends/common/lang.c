@@ -104,3 +104,20 @@ const char *lang_guess(const lacuna_model_info *info, const char *path, const ch
     const char *name = !end ? by_content(text, len) : one_of(end, py) ? "py" : one_of(end, c) ? "c" : "prose";
     return name ? known(info, name) : NULL;
 }
+
+/* ---- grammars ------------------------------------------------------------------------------ */
+
+const char *lang_grammar(const char *path, const char *tag, const char *text, size_t len)
+{
+    static const char *const of[][2] = {
+        {"py", "python"}, {"pyi", "python"}, {"pyw", "python"}, {"c", "c"}, {"h", "c"}, {"js", "javascript"}, {"mjs", "javascript"},
+        {"cjs", "javascript"}, {"jsx", "javascript"}, {"lua", "lua"}, {"sh", "bash"}, {"bash", "bash"}, {"json", "json"},
+        {"md", "markdown"}, {"markdown", "markdown"}, {"go", "go"}, {"rs", "rust"}, {"cc", "cpp"}, {"cpp", "cpp"}, {"cxx", "cpp"},
+        {"hpp", "cpp"}, {"hh", "cpp"}, {"hxx", "cpp"}, {"ts", "typescript"}, {"tsx", "tsx"}, {"java", "java"}, {"cs", "c_sharp"},
+        {"kt", "kotlin"}, {"swift", "swift"}, {"php", "php"}, {"m", "objc"}};
+    const char *end = ending(path), *names[] = {end, tag, end || tag ? NULL : by_content(text, len)};
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+        for (size_t i = 0; names[k] && i < sizeof of / sizeof *of; i++)
+            if (!strcasecmp(of[i][0], names[k])) return of[i][1];
+    return NULL;
+}

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
+
+#include "common/place.h"
 
 enum { MAX_FOLDERS = 3 };
 
@@ -92,23 +93,19 @@ static void add(folders *f, char *path, int nested)
     f->path[f->n++] = path;
 }
 
+/* below, in a root that is taken; NULL: there is no root. */
+static void add_in(folders *f, char *root, const char *below, int nested)
+{
+    if (root) add(f, join(root, below, ""), nested);
+    free(root);
+}
+
 static void list(folders *f)
 {
-    const char *xdg = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
     f->n = 0;
-    if (xdg && *xdg == '/') add(f, join(xdg, "lacuna", ""), 0);
-    else if (home && *home) add(f, join(home, ".local/share/lacuna", ""), 0);
-    char exe[4096];
-    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
-    for (int up = 1; up <= 3 && n > 0; up++) {
-        exe[n] = 0;
-        char *slash = strrchr(exe, '/');
-        if (!slash) return;
-        *slash = 0;
-        n = slash - exe;
-        if (up == 2) add(f, join(exe, "share/lacuna", ""), 0); /* PREFIX/bin/lacuna */
-        if (up == 3) add(f, join(exe, "models", ""), 1);       /* build/HASH/lacuna */
-    }
+    add_in(f, place_data(), "lacuna", 0);
+    add_in(f, place_above(2), "share/lacuna", 0); /* PREFIX/bin/lacuna */
+    add_in(f, place_above(3), "models", 1);       /* build/HASH/lacuna */
 }
 
 /* NAME.gguf, or the model of the folder NAME/. */

@@ -1,6 +1,6 @@
 /* Requests of `lacuna serve`: JSON-RPC 2.0, one message a line.  Needs no model.
  *
- *     line --rpc_parse--> rpc_request { id, method, params } --rpc_infill / rpc_score / rpc_cancel--> values
+ *     line --rpc_parse--> rpc_request { id, method, params } --rpc_infill / rpc_score / rpc_rank / rpc_cancel--> values
  *
  * What comes out points into the request and lives as long as it does. */
 #ifndef COMMON_RPC_H
@@ -9,6 +9,8 @@
 #include <jansson.h>
 
 #include "common/buf.h"
+#include "common/holes.h"
+#include "common/wishes.h"
 #include "lacuna.h"
 
 enum {
@@ -35,10 +37,9 @@ void rpc_free(rpc_request *r);
 
 typedef struct {
     lacuna_text text;
-    lacuna_hole *holes; /* n_holes; owned */
-    size_t n_holes;
-    lacuna_infill_options opt; /* tag is not set */
-    size_t candidates;  /* at least 1 */
+    hole_set holes;
+    lacuna_infill_options opt; /* tag and document are not set */
+    wishes w;
     const char *lang;   /* or NULL */
     const char *path;   /* file name, to guess the language by; or NULL */
     int stream;         /* send a notification each step */
@@ -52,9 +53,23 @@ typedef struct {
     const char *lang, *path;
 } rpc_score_params;
 
-/* 0, or RPC_PARAMS with a message that names the field.  Free with free(p->holes), free(p->spans). */
+typedef struct {
+    lacuna_text text;
+    lacuna_span *spans; /* n_spans holes; owned */
+    size_t n_spans;
+    lacuna_text *fills; /* [n][n_spans] of n candidates; owned */
+    size_t n;
+    lacuna_score_options opt; /* tag is not set */
+    const char *lang, *path;
+} rpc_rank_params;
+
+/* 0, or RPC_PARAMS with a message that names the field; free what was read in any case. */
 int rpc_infill(const json_t *params, rpc_infill_params *p, char *err, size_t err_size);
 int rpc_score(const json_t *params, rpc_score_params *p, char *err, size_t err_size);
+int rpc_rank(const json_t *params, rpc_rank_params *p, char *err, size_t err_size);
+void rpc_infill_free(rpc_infill_params *p);
+void rpc_score_free(rpc_score_params *p);
+void rpc_rank_free(rpc_rank_params *p);
 /* The id to cancel, borrowed. */
 int rpc_cancel(const json_t *params, const json_t **id, char *err, size_t err_size);
 

@@ -6,7 +6,7 @@
 const char *const sampling_orders[] = {"left", "random", "stride", "confidence", "margin", "entropy", NULL};
 const char *const sampling_rules[] = {"independent", "paper", "mdlm", "bd3", NULL};
 
-static int is_baseline(int rule)
+int sampling_is_baseline(int rule)
 {
     return rule == LACUNA_RULE_MDLM || rule == LACUNA_RULE_BD3;
 }
@@ -31,7 +31,7 @@ static int check(const sampler *s, const char *d, char *err, size_t err_size)
     if (s->draft_seen && !s->lossless) return snprintf(err, err_size, "%sdraft needs %slossless", d, d), -1;
     if (s->block_seen && s->rule != LACUNA_RULE_BD3) return snprintf(err, err_size, "%sblock needs %srule bd3", d, d), -1;
     if (s->gamma_seen && s->order != LACUNA_ORDER_ENTROPY) return snprintf(err, err_size, "%sgamma needs %sorder entropy", d, d), -1;
-    if (s->lossless || !is_baseline(s->rule)) return 0;
+    if (s->lossless || !sampling_is_baseline(s->rule)) return 0;
     if (s->heal) return snprintf(err, err_size, "%sheal cannot be used with %srule %s (only with independent and paper)", d, d, rule), -1;
     if (s->order >= LACUNA_ORDER_CONFIDENCE)
         return snprintf(err, err_size, "%srule %s goes with %sorder left, random or stride, not with %s", d, rule, d,
@@ -43,7 +43,7 @@ int sampling_settle(sampler *s, const char *dash, char *err, size_t err_size)
 {
     if (check(s, dash, err, err_size)) return -1;
     /* An order, a number of steps or a baseline speaks of parallel slots: without alpha0 it is of all of them. */
-    if (!s->alpha0_seen && (s->order != LACUNA_ORDER_LEFT || s->steps_seen || is_baseline(s->rule))) s->o.alpha0 = 1;
+    if (!s->alpha0_seen && (s->order != LACUNA_ORDER_LEFT || s->steps_seen || sampling_is_baseline(s->rule))) s->o.alpha0 = 1;
     if (s->lossless) s->order = LACUNA_ORDER_LEFT, s->rule = LACUNA_RULE_INDEPENDENT, s->o.alpha0 = 0;
     s->o.order = (lacuna_order)s->order;
     s->o.rule = (lacuna_rule)s->rule;
@@ -53,5 +53,5 @@ int sampling_settle(sampler *s, const char *dash, char *err, size_t err_size)
 
 int sampling_heals(const lacuna_infill_options *opt, int exact)
 {
-    return !is_baseline((int)opt->rule) && !exact;
+    return !sampling_is_baseline((int)opt->rule) && !exact;
 }

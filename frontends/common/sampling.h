@@ -22,6 +22,9 @@ extern const char *const sampling_orders[], *const sampling_rules[]; /* names of
  * together; dash is put before each name: "--" for options, "" for fields. */
 int sampling_settle(sampler *s, const char *dash, char *err, size_t err_size);
 
+/* Is a lacuna_rule one of the published methods to compare with? */
+int sampling_is_baseline(int rule);
+
 /* Is a hole healed where nothing is said about it?  With every order (models/default/CARD.md), but not where its number of
  * tokens is given, nor by the baselines. */
 int sampling_heals(const lacuna_infill_options *opt, int exact);

@@ -1,11 +1,23 @@
-/* Fill the holes of a text: one run or several candidates, ranked. */
+/* Fill the holes of a text: choices first, then one run or several candidates, of one length or several, ranked. */
 #ifndef LACUNA_FILL_H
 #define LACUNA_FILL_H
 
 #include "common/args.h"
 #include "common/buf.h"
+#include "common/holes.h"
 #include "common/sampling.h"
 #include "lacuna.h"
+#include "lacuna/choice.h"
+
+/* What is to be filled, and how.  All of it must outlive the run. */
+typedef struct {
+    lacuna_text text;
+    const hole_set *holes;        /* in text order; none is a node any more */
+    lacuna_infill_options opt;    /* document: of this text */
+    size_t candidates;            /* distinct fills wanted */
+    const uint32_t *lengths;      /* n_lengths, or NULL */
+    size_t n_lengths;
+} fill_job;
 
 /* One way to fill all holes. */
 typedef struct {
@@ -13,31 +25,43 @@ typedef struct {
     size_t n_holes;
     size_t candidate;   /* number of the run, from 0 */
     uint64_t seed;
-    double logprob;     /* sum over the tokens revealed */
-    size_t tokens;      /* revealed, <eom> included */
+    double logprob;     /* of the tokens revealed; of several candidates or lengths, in the end: exact, left to right */
+    size_t tokens;      /* that it is of, <eom> included */
+    size_t faults;      /* syntax errors that it adds */
+    size_t repairs;     /* how often it was taken back for them */
     size_t nfe;         /* passes, those that were shared too */
     size_t dropped;     /* bytes of context left out */
     double ms;          /* wall time */
 } fill_result;
 
-/* Called when a candidate starts (ev NULL) and after each step that revealed something of it, with its reveals and its open
- * slots alone.  Candidates that share passes take turns. */
+/* What became of it. */
 typedef struct {
-    void (*fn)(void *ctx, size_t candidate, const lacuna_event *ev);
+    fill_result *v;               /* n, best first; owned */
+    size_t n;
+    choice_rest rest;             /* choices made, and what was left to fill */
+    lacuna_context_part *context; /* n_context, by the bytes of the text; with opt.explain; owned */
+    size_t n_context;
+} fill_outcome;
+
+typedef struct {
+    /* Once the choices are made: what the session will see of the text, and its holes.  Or NULL. */
+    void (*begin)(void *ctx, const choice_rest *rest);
+    /* When a candidate starts (ev NULL) and after each step that did something of it, with what it did of this one alone; the holes are
+     * numbered as they were given.  Candidates that share passes take turns; lane: which of those, from 0. */
+    void (*step)(void *ctx, size_t candidate, size_t lane, const lacuna_event *ev);
     void (*done)(void *ctx, const fill_result *r); /* or NULL */
     void *ctx;
 } fill_watch;
 
-/* Fill n times with seeds opt->seed, opt->seed + 1, ..., as rows of the same passes, 64 at a time; of equal texts the
- * likeliest stays.  With n > 1 and temperature 0 only the first is greedy, the others are drawn at temperature 0.8.
- * *out: *n_out results, best log-probability per token first; free with fill_free(). */
-int fill_candidates(lacuna_session *s, const char *text, size_t len, const lacuna_hole *holes, size_t n_holes,
-                    const lacuna_infill_options *opt, size_t n, const fill_watch *watch, fill_result **out,
-                    size_t *n_out, lacuna_error *err);
-void fill_free(fill_result *r, size_t n);
+/* Fill with seeds opt.seed, opt.seed + 1, ..., as rows of the same passes, 64 at a time, until there are job->candidates different texts
+ * or four times as many were made; with each of the lengths.  With several candidates and temperature 0 only the first is greedy,
+ * the others are drawn at temperature 0.8.  Those whose syntax is valid come first, then by exact log-probability per token.  A length that a
+ * hole cannot have is passed over where another will do.  watch may be NULL.  Free *out in any case. */
+int fill_run(lacuna_session *s, const fill_job *job, const fill_watch *watch, fill_outcome *out, lacuna_error *err);
+void fill_free(fill_outcome *out);
 
 /* The text with its holes filled. */
-void fill_text(buf *out, const char *text, size_t len, const lacuna_hole *holes, const fill_result *r);
+void fill_text(buf *out, lacuna_text text, const hole_set *holes, const fill_result *r);
 
 /* Take over into s->o what the options say, and what they mean for each other.  GO_ON, or the exit code of a usage error. */
 int sampler_settle(const char *command, sampler *s);

@@ -1,6 +1,7 @@
 /* lacuna infill: fill the holes of a text. */
 #include "lacuna/infill.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,14 +10,14 @@
 #include "common/marker.h"
 #include "common/say.h"
 #include "lacuna/cmd.h"
+#include "lacuna/explain.h"
 #include "lacuna/report.h"
 #include "lacuna/view.h"
 
 /* A text and its holes in text order. */
 typedef struct {
     buf text;
-    lacuna_hole *holes;
-    size_t n;
+    hole_set holes;
     const char *path;
 } canvas;
 
@@ -26,11 +27,30 @@ lacuna_hole infill_hole(const infill_options *o, lacuna_span span)
                          .one_line = o->one_line};
 }
 
-const char *infill_advice(const infill_options *o, const lacuna_error *err)
+void infill_tell(const infill_options *o, const hole_set *holes, const lacuna_error *err, char *msg, size_t msg_size)
 {
-    if (err->code != LACUNA_E_LIMIT) return "";
-    return o->strict ? " (--context allows more; without --strict-context what is far from the holes is left out)"
-                     : " (fewer holes, nearer to each other, or a smaller --max-tokens; --context allows more positions)";
+    static const char what[] = "expression: ";
+    lacuna_error e = *err;
+    unsigned long k = 0;
+    int at = 0;
+    holes_renumber(&e, NULL, holes->n, 1);
+    if (sscanf(e.msg, "hole %lu: %n", &k, &at) == 1 && at && k && k <= holes->n && holes->v[k - 1].regex.bytes && !strncmp(e.msg + at, what, sizeof what - 1)) {
+        const char *why = e.msg + at;
+        while (!strncmp(why, what, sizeof what - 1)) why += sizeof what - 1;
+        snprintf(msg, msg_size, "option --regex %lu: byte %zu: %s", k, (size_t)e.where + 1, why);
+        return;
+    }
+    const char *advice = e.code != LACUNA_E_LIMIT || k ? ""
+                         : o->strict ? " (--context allows more; without --strict-context what is far from the holes is left out)"
+                                     : " (fewer holes, nearer to each other, or a smaller --max-tokens; --context allows more positions)";
+    snprintf(msg, msg_size, "%s%s", e.msg, advice);
+}
+
+int infill_document(const infill_options *o, syntax *s, const char *path, lacuna_text text, lacuna_infill_options *opt, lacuna_error *err)
+{
+    int r = syntax_of(s, &o->w, 0, path, o->e.lang, text, &opt->document, err);
+    if (r >= 0 && o->e.verbose) say("language %s, grammar %s", opt->tag ? opt->tag : "unknown", opt->document ? s->language : "none");
+    return r < 0 ? r : 0;
 }
 
 /* ---- holes --------------------------------------------------------------------------------- */
@@ -42,46 +62,77 @@ static int by_start(const void *a, const void *b)
     return (x->span.end > y->span.end) - (x->span.end < y->span.end);
 }
 
-/* Holes by --at and --range; the markers in the text are then text. */
-static int holes_given(canvas *c, const infill_options *o)
+/* The node around a place. */
+static int node_at(const canvas *c, const infill_options *o, syntax *s, const char *spec, lacuna_span *span)
 {
+    lacuna_document *d;
+    lacuna_error err;
+    const char *kind;
+    if (syntax_of(s, &o->w, 1, c->path, o->e.lang, (lacuna_text){c->text.p, c->text.n}, &d, &err) < 0) return say("option --node: %s", err.msg), EXIT_FAILED;
+    int r = lacuna_document_node(d, span->start, span, &kind, &err);
+    if (r < 0) return say("option --node: %s", err.msg), EXIT_FAILED;
+    if (r == 0) return say("option --node: '%s': there is no node of the syntax", spec), EXIT_FAILED;
+    if (o->e.verbose) say("--node %s: %s, bytes %zu-%zu", spec, kind, span->start, span->end);
+    return GO_ON;
+}
+
+/* The place of one option, by its kind: 0 --at, 1 --range, 2 --node. */
+static int place(const canvas *c, const infill_options *o, syntax *s, int kind, const char *spec, lacuna_span *span)
+{
+    static const char *const name[] = {"--at", "--range", "--node"};
     char err[256];
-    c->holes = xalloc(o->at.n + o->ranges.n, sizeof *c->holes);
-    for (size_t i = 0; i < o->at.n + o->ranges.n; i++) {
-        lacuna_span span = {0, 0};
-        int is_at = i < o->at.n, r;
-        if (is_at) {
-            r = marker_at(c->text.p, c->text.n, o->at.v[i], &span.start, err, sizeof err);
-            span.end = span.start;
-        } else {
-            r = marker_range(c->text.p, c->text.n, o->ranges.v[i - o->at.n], &span, err, sizeof err);
+    int r = kind == 1 ? marker_range(c->text.p, c->text.n, spec, span, err, sizeof err)
+                      : marker_at(c->text.p, c->text.n, spec, &span->start, err, sizeof err);
+    if (kind != 1) span->end = span->start;
+    if (r == MARKER_SYNTAX) return cmd_usage("infill", "option %s: %s", name[kind], err);
+    if (r != MARKER_OK) return say("option %s: %s", name[kind], err), EXIT_FAILED;
+    return kind == 2 ? node_at(c, o, s, spec, span) : GO_ON;
+}
+
+/* Holes by --at, --range and --node; the markers in the text are then text. */
+static int holes_given(canvas *c, const infill_options *o, syntax *s)
+{
+    const arg_list *lists[] = {&o->at, &o->ranges, &o->nodes};
+    size_t n = 0;
+    c->holes = holes_make(o->at.n + o->ranges.n + o->nodes.n);
+    for (int kind = 0; kind < 3; kind++)
+        for (size_t i = 0; i < lists[kind]->n; i++) {
+            lacuna_span span = {0, 0};
+            int code = place(c, o, s, kind, lists[kind]->v[i], &span);
+            if (code != GO_ON) return code;
+            c->holes.v[n++] = infill_hole(o, span);
         }
-        if (r == MARKER_SYNTAX) return cmd_usage("infill", "option %s: %s", is_at ? "--at" : "--range", err);
-        if (r != MARKER_OK) return say("option %s: %s", is_at ? "--at" : "--range", err), EXIT_FAILED;
-        c->holes[c->n++] = infill_hole(o, span);
-    }
-    qsort(c->holes, c->n, sizeof *c->holes, by_start);
-    for (size_t i = 1; i < c->n; i++) {
-        lacuna_span a = c->holes[i - 1].span, b = c->holes[i].span;
+    qsort(c->holes.v, n, sizeof *c->holes.v, by_start);
+    for (size_t i = 1; i < n; i++) {
+        lacuna_span a = c->holes.v[i - 1].span, b = c->holes.v[i].span;
         if (b.start < a.end || b.start == a.start)
             return say("two holes overlap: bytes %zu-%zu and %zu-%zu", a.start, a.end, b.start, b.end), EXIT_FAILED;
     }
     return GO_ON;
 }
 
+/* Holes at the markers, which are taken out: they are no part of the text, and no syntax knows them. */
 static int holes_marked(canvas *c, const infill_options *o)
 {
     size_t length = strlen(o->marker), n = marker_find(c->text.p, c->text.n, o->marker, length, NULL, 0);
     if (!n) {
-        say("%s: no hole: put the marker %s where text is missing (--marker sets another), or give --at LINE:COL or "
-            "--range L:C-L:C", c->path, o->marker);
+        say("%s: no hole: put the marker %s where text is missing (--marker sets another), or give --at LINE:COL, "
+            "--range L:C-L:C or --node LINE:COL", c->path ? c->path : "standard input", o->marker);
         return EXIT_FAILED;
     }
+    buf text = {0};
+    size_t at = 0;
     lacuna_span *spans = xalloc(n, sizeof *spans);
     marker_find(c->text.p, c->text.n, o->marker, length, spans, n);
-    c->holes = xalloc(n, sizeof *c->holes);
-    for (size_t i = 0; i < n; i++) c->holes[i] = infill_hole(o, spans[i]);
-    c->n = n;
+    c->holes = holes_make(n);
+    for (size_t i = 0; i < n; i++) {
+        buf_add(&text, c->text.p + at, spans[i].start - at);
+        c->holes.v[i] = infill_hole(o, (lacuna_span){text.n, text.n});
+        at = spans[i].end;
+    }
+    buf_add(&text, c->text.p + at, c->text.n - at);
+    buf_free(&c->text);
+    c->text = text;
     free(spans);
     return GO_ON;
 }
@@ -91,14 +142,21 @@ static int holes_marked(canvas *c, const infill_options *o)
 typedef struct {
     const infill_options *o;
     const engine *e;
+    syntax *syntax;
     const canvas *c;
     view *v;            /* or NULL */
+    buf account;        /* --explain: for people, once the view is closed */
 } show;
+
+static int several(const infill_options *o)
+{
+    return o->w.candidates > 1 || o->w.n_lengths > 1;
+}
 
 static void begin_line(buf *b, const show *s, size_t candidate)
 {
     buf_put(b, "{");
-    if (s->o->candidates > 1) json_add_uint(b, "candidate", candidate);
+    if (several(s->o)) json_add_uint(b, "candidate", candidate);
 }
 
 static void end_line(buf *b)
@@ -108,14 +166,23 @@ static void end_line(buf *b)
     buf_free(b);
 }
 
-static void on_step(void *ctx, size_t candidate, const lacuna_event *ev)
+static void on_begin(void *ctx, const choice_rest *rest)
 {
     show *s = ctx;
-    if (s->v && (!ev || ev->reveals[0].candidate == 0)) view_draw(s->v, ev); /* one of those that share passes */
+    if (s->o->w.explain && !s->o->json) explain_choices(&s->account, &s->c->holes, rest);
+    if (s->o->stream && !s->o->json && rest->n && view_possible())
+        s->v = view_open(s->e->model, s->e->session, rest->text.p, rest->text.n, rest->holes, rest->n, s->o->pace);
+}
+
+static void on_step(void *ctx, size_t candidate, size_t lane, const lacuna_event *ev)
+{
+    show *s = ctx;
+    if (s->v && !lane) view_draw(s->v, ev); /* one of those that share passes */
+    if (ev && s->o->w.explain && !s->o->json) explain_step(&s->account, s->e->model, several(s->o) ? (int64_t)candidate : -1, ev);
     if (!s->o->json || !ev) return;
     buf b = {0};
     begin_line(&b, s, candidate);
-    report_step(&b, ev, lacuna_get_stats(s->e->session).nfe);
+    report_step(&b, ev, lacuna_get_stats(s->e->session).nfe, s->o->w.explain);
     end_line(&b);
 }
 
@@ -123,33 +190,35 @@ static void on_candidate(void *ctx, const fill_result *r)
 {
     show *s = ctx;
     if (s->o->e.verbose)
-        say("candidate %zu: %zu tokens in %zu passes, %.1f ms, log-probability %.4f, seed %llu", r->candidate, r->tokens,
-            r->nfe, r->ms, r->logprob, (unsigned long long)r->seed);
-    if (!s->o->json || s->o->candidates < 2) return;
+        say("candidate %zu: %zu tokens in %zu passes, %.1f ms, log-probability %.4f, %zu repairs, %zu syntax errors, seed %llu", r->candidate,
+            r->tokens, r->nfe, r->ms, r->logprob, r->repairs, r->faults, (unsigned long long)r->seed);
+    if (!s->o->json || !several(s->o)) return;
     buf b = {0};
     begin_line(&b, s, r->candidate);
     report_fills(&b, r);
     end_line(&b);
 }
 
-static void put_json(const show *s, const fill_result *r, size_t n)
+static void put_json(const show *s, lacuna_text text, const fill_outcome *out)
 {
-    buf b = {0}, text = {0};
+    buf b = {0}, filled = {0};
     buf_put(&b, "{");
     json_add_bool(&b, "done", 1);
-    fill_text(&text, s->c->text.p, s->c->text.n, s->c->holes, &r[0]);
-    json_add_text(&b, "text", text.p, text.n);
-    report_fills(&b, &r[0]);
-    if (s->o->candidates > 1) report_candidates(&b, r, n);
-    buf_free(&text);
+    fill_text(&filled, text, &s->c->holes, &out->v[0]);
+    json_add_text(&b, "text", filled.p, filled.n);
+    report_fills(&b, &out->v[0]);
+    report_choices(&b, &s->c->holes, &out->rest);
+    if (s->o->w.explain) report_context(&b, text, out);
+    if (several(s->o)) report_candidates(&b, out->v, out->n);
+    buf_free(&filled);
     end_line(&b);
 }
 
-static void put_text(const show *s, const fill_result *r)
+static void put_text(const show *s, lacuna_text text, const fill_result *r)
 {
     buf out = {0};
     if (!s->o->only) {
-        fill_text(&out, s->c->text.p, s->c->text.n, s->c->holes, r);
+        fill_text(&out, text, &s->c->holes, r);
     } else {
         for (size_t i = 0; i < r->n_holes; i++) {
             buf_add(&out, r->fills[i].p, r->fills[i].n);
@@ -160,68 +229,89 @@ static void put_text(const show *s, const fill_result *r)
     buf_free(&out);
 }
 
-static int fill(show *s)
+static int failed(const show *s, const lacuna_error *err)
 {
-    const char *tag;
-    lacuna_error err;
-    fill_result *r;
-    size_t n;
-    const canvas *c = s->c;
-    if (engine_tag(s->e, &s->o->e, c->path, c->text.p, c->text.n, &tag)) return EXIT_FAILED;
-    lacuna_infill_options opt = s->o->s.o;
-    opt.tag = tag;
-    if (s->o->e.verbose) say("%zu holes, language %s", c->n, tag ? tag : "unknown");
-    if (s->o->stream && !s->o->json && view_possible())
-        s->v = view_open(s->e->model, s->e->session, c->text.p, c->text.n, c->holes, c->n, s->o->pace);
-    fill_watch watch = {on_step, on_candidate, s};
-    int rc = fill_candidates(s->e->session, c->text.p, c->text.n, c->holes, c->n, &opt, s->o->candidates, &watch, &r, &n,
-                             &err);
-    if (s->v) view_close(s->v, rc < 0);
-    if (rc < 0) {
-        const char *advice = infill_advice(s->o, &err);
-        if (*advice) say("%s%s", err.msg, advice);
-        return *advice ? EXIT_FAILED : engine_failed(&err);
-    }
-    if (r[0].dropped && s->o->e.verbose) say("%zu bytes far from the holes did not fit in the context", r[0].dropped);
-    if (s->o->json) put_json(s, r, n);
-    else put_text(s, &r[0]);
-    fill_free(r, n);
-    return EXIT_DONE;
+    lacuna_error e = *err;
+    infill_tell(s->o, &s->c->holes, err, e.msg, sizeof e.msg);
+    return engine_failed(&e);
 }
 
-static int one_text(const infill_options *o, const char *path)
+static int fill(show *s)
+{
+    const infill_options *o = s->o;
+    lacuna_text text = {s->c->text.p, s->c->text.n};
+    fill_job job = {text, &s->c->holes, .candidates = o->w.candidates, .lengths = o->w.lengths, .n_lengths = o->w.n_lengths};
+    fill_watch watch = {on_begin, on_step, on_candidate, s};
+    fill_outcome out = {0};
+    lacuna_error err;
+    int code = EXIT_DONE;
+    job.opt = o->s.o;
+    if (engine_tag(s->e, &o->e, s->c->path, text.bytes, text.len, &job.opt.tag)) return EXIT_FAILED;
+    int rc = infill_document(o, s->syntax, s->c->path, text, &job.opt, &err);
+    if (rc >= 0) rc = fill_run(s->e->session, &job, &watch, &out, &err);
+    if (s->v) view_close(s->v, rc < 0);
+    if (rc == 0 && o->w.explain && !o->json) explain_context(&s->account, text, &out);
+    explain_say(&s->account);
+    if (rc < 0) code = failed(s, &err);
+    else if (out.v[0].dropped && o->e.verbose) say("%zu bytes far from the holes did not fit in the context", out.v[0].dropped);
+    if (rc == 0 && o->json) put_json(s, text, &out);
+    else if (rc == 0) put_text(s, text, &out.v[0]);
+    buf_free(&s->account);
+    fill_free(&out);
+    return code;
+}
+
+static int one_text(infill_options *o, const char *path)
 {
     char why[512];
     engine e = {0};
-    canvas c = {.path = path && strcmp(path, "-") ? path : "standard input"};
+    syntax s = {0};
+    canvas c = {.path = path};
     int code = EXIT_FAILED;
-    if (io_read(path, &c.text, why, sizeof why)) {
-        say("%s", why);
-    } else {
-        code = o->at.n + o->ranges.n ? holes_given(&c, o) : holes_marked(&c, o);
-        if (path) c.path = path;
-    }
+    if (io_read(path, &c.text, why, sizeof why)) say("%s", why);
+    else code = o->at.n + o->ranges.n + o->nodes.n ? holes_given(&c, o, &s) : holes_marked(&c, o);
+    if (code == GO_ON) code = control_apply(&o->c, &c.holes, o->s.o.max_tokens);
     if (code == GO_ON) {
         code = EXIT_FAILED;
-        if (!engine_open(&e, &o->e)) code = fill(&(show){.o = o, .e = &e, .c = &c});
+        if (!engine_open(&e, &o->e)) code = fill(&(show){.o = o, .e = &e, .syntax = &s, .c = &c});
         engine_close(&e);
     }
-    free(c.holes);
+    syntax_close(&s);
+    holes_free(&c.holes);
     buf_free(&c.text);
     return code;
 }
 
 /* ---- options ------------------------------------------------------------------------------- */
 
+/* "1,2,4" */
+static int read_lengths(infill_options *o)
+{
+    enum { MOST = 65536, MANY = 64 };
+    for (const char *p = o->lengths; p;) {
+        const char *comma = strchr(p, ',');
+        size_t n = comma ? (size_t)(comma - p) : strlen(p);
+        char word[24] = "";
+        uint64_t v;
+        if (n < sizeof word) memcpy(word, p, n);
+        if (args_u64(word, &v) || !v || v > MOST || o->w.n_lengths == MANY)
+            return cmd_usage("infill", "option --lengths: expected up to %d numbers from 1 to %d, as in 1,2,4, got '%.60s'", MANY, MOST, o->lengths);
+        o->w.lengths = xgrow(o->w.lengths, o->w.n_lengths + 1, sizeof *o->w.lengths);
+        o->w.lengths[o->w.n_lengths++] = (uint32_t)v;
+        p = comma ? comma + 1 : NULL;
+    }
+    return GO_ON;
+}
+
 static int inconsistent(const infill_options *o)
 {
-    int placed = o->at.n + o->ranges.n > 0;
+    int placed = o->at.n + o->ranges.n + o->nodes.n > 0;
     if (!*o->marker) return cmd_usage("infill", "option --marker: the marker is empty");
-    if (placed && o->marker_seen) return cmd_usage("infill", "--marker cannot be used with --at or --range");
+    if (placed && o->marker_seen) return cmd_usage("infill", "--marker cannot be used with --at, --range or --node");
     if (o->jsonl && (placed || o->marker_seen))
-        return cmd_usage("infill", "--jsonl has its hole between prompt and suffix; --at, --range and --marker do not apply");
-    if (o->jsonl && (o->json || o->only || o->stream))
-        return cmd_usage("infill", "--jsonl cannot be used with --json, --only or --stream");
+        return cmd_usage("infill", "--jsonl has its hole between prompt and suffix; --at, --range, --node and --marker do not apply");
+    if (o->jsonl && (o->json || o->only || o->stream || o->w.explain))
+        return cmd_usage("infill", "--jsonl cannot be used with --json, --only, --stream or --explain");
     if (o->s.heal && o->no_heal) return cmd_usage("infill", "--heal and --no-heal exclude each other");
     uint32_t most = o->s.o.max_tokens ? o->s.o.max_tokens : SAMPLING_MAX_TOKENS;
     if (o->min_tokens > most)
@@ -232,20 +322,44 @@ static int inconsistent(const infill_options *o)
     return GO_ON;
 }
 
+/* What the options say together.  GO_ON, or the exit code. */
+static int settle(infill_options *o)
+{
+    char err[256];
+    o->only |= o->null;
+    o->w.limits_seen = o->s.o.max_tokens || o->min_tokens || o->exact;
+    int code = read_lengths(o);
+    if (code == GO_ON) code = inconsistent(o);
+    if (code == GO_ON) code = sampler_settle("infill", &o->s);
+    if (code == GO_ON && wishes_settle(&o->w, &o->s, "--", '-', err, sizeof err)) code = cmd_usage("infill", "%s", err);
+    o->s.o.heal = o->s.heal || (!o->no_heal && sampling_heals(&o->s.o, o->exact || o->w.n_lengths));
+    o->s.o.drop_far = !o->strict;
+    return code;
+}
+
 int cmd_infill(int argc, char **argv)
 {
-    infill_options o = {.s.o = {LACUNA_INFILL_INIT}, .candidates = 1, .marker = MARKER_DEFAULT};
+    infill_options o = {.s.o = {LACUNA_INFILL_INIT}, .w.candidates = 1, .marker = MARKER_DEFAULT};
     const arg_opt opts[] = {
         OPT_HEAD("holes (default: at each marker <|fill|>)"),
         OPT_SEEN("marker", 0, ARG_TEXT, &o.marker, "STR", "text that stands for a hole", &o.marker_seen),
         OPT("at", 0, ARG_LIST, &o.at, "LINE:COL", "insert here (from 1, COL in bytes); may be repeated"),
         OPT("range", 0, ARG_LIST, &o.ranges, "L:C-L:C", "replace from the first place up to before the second; may be repeated"),
+        OPT("node", 0, ARG_LIST, &o.nodes, "LINE:COL", "replace the smallest node of the syntax here that makes sense; may be repeated"),
         OPT_NUM("max-tokens", 0, ARG_U32, &o.s.o.max_tokens, "N", 1, 4294967295.0, "tokens a hole may get (default 16)"),
         OPT("min-tokens", 0, ARG_U32, &o.min_tokens, "N", "tokens a hole gets at least"),
         OPT("exact", 0, ARG_FLAG, &o.exact, NULL, "exactly --max-tokens tokens"),
         OPT("one-line", 0, ARG_FLAG, &o.one_line, NULL, "no line feed in a fill"),
         OPT("heal", 0, ARG_FLAG, &o.s.heal, NULL, "let the model finish a word that is cut where a hole starts (default, but with parallel slots and --exact)"),
         OPT("no-heal", 0, ARG_FLAG, &o.no_heal, NULL, "take the text before a hole as it stands"),
+        OPT("lengths", 0, ARG_TEXT, &o.lengths, "A,B,...", "fill with each of these numbers of tokens, and keep the likeliest (per token)"),
+        CONTROL_OPTS(&o.c),
+        OPT_HEAD("syntax"),
+        OPT_ONE_OF("syntax", &o.w.syntax, "WHEN", syntax_modes, "fills that break the syntax are taken back, the context is chosen by structure: auto "
+                   "(if there is a grammar; default), on or off", NULL),
+        OPT("grammar", 0, ARG_TEXT, &o.w.grammar, "NAME", "the text's tree-sitter language (default: by its name and contents)"),
+        OPT_NUM_SEEN("repairs", ARG_U32, &o.w.repairs, "N", 0, 4294967295.0, "how often a fill is taken back (default 8)", &o.w.repairs_seen),
+        OPT("explain", 0, ARG_FLAG, &o.w.explain, NULL, "tell what was read, refused and taken back, and why"),
         OPT_HEAD("output (default: the completed text)"),
         OPT("only", 0, ARG_FLAG, &o.only, NULL, "the fills alone, a line feed behind each"),
         OPT("null", '0', ARG_FLAG, &o.null, NULL, "as --only, with a NUL byte behind each fill"),
@@ -254,8 +368,9 @@ int cmd_infill(int argc, char **argv)
                                                   "completion, logprob and nfe"),
         OPT("stream", 0, ARG_FLAG, &o.stream, NULL, "on a terminal: show the text while it is filled"),
         OPT_NUM("pace", 0, ARG_U32, &o.pace, "MS", 0, 10000, "with --stream: milliseconds a step stands at least, for watching"),
-        OPT_NUM("candidates", 0, ARG_U32, &o.candidates, "N", 1, 10000,
-                "fill N times with seeds S, S+1, ..., side by side in rounds of 64, and take the most likely (per token)"),
+        OPT_NUM("candidates", 0, ARG_U32, &o.w.candidates, "N", 1, WISHES_CANDIDATES_MOST,
+                "fill with seeds S, S+1, ..., side by side, until N fills differ (at most 4N), and take the likeliest (per token) of those "
+                "with valid syntax"),
         SAMPLER_OPTS(&o.s),
         ENGINE_OPTS(&o.e),
         OPT("strict-context", 0, ARG_FLAG, &o.strict, NULL, "fail when the text does not fit (default: leave out what is far)"),
@@ -264,17 +379,16 @@ int cmd_infill(int argc, char **argv)
     arg_list files = {0};
     int code = cmd_args("infill", "[OPTION...] [FILE]", "Fill the holes of FILE (default: standard input).", opts, argc, argv, 1,
                         &files);
-    o.only |= o.null;
-    if (code == GO_ON) code = inconsistent(&o);
-    if (code == GO_ON) code = sampler_settle("infill", &o.s);
+    if (code == GO_ON) code = settle(&o);
     if (code == GO_ON) {
         const char *path = files.n ? files.v[0] : NULL;
-        o.s.o.heal = o.s.heal || (!o.no_heal && sampling_heals(&o.s.o, o.exact));
-        o.s.o.drop_far = !o.strict;
         code = o.jsonl ? infill_jsonl(&o, path) : one_text(&o, path);
     }
     free(files.v);
     free(o.at.v);
     free(o.ranges.v);
+    free(o.nodes.v);
+    free(o.w.lengths);
+    control_free(&o.c);
     return code;
 }

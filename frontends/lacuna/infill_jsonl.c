@@ -19,6 +19,8 @@
 typedef struct {
     const infill_options *o;
     engine e;
+    syntax syntax;
+    hole_set hole;      /* the one, without its place */
     size_t line;        /* number of the line, from 1 */
     int failed;         /* a line was bad */
 } jsonl;
@@ -83,25 +85,28 @@ static int complete(jsonl *j, const json_t *o, buf *fields, char *why, size_t wh
     buf text = {0};
     buf_add(&text, prompt.bytes, prompt.len);
     buf_add(&text, suffix.bytes, suffix.len);
-    lacuna_hole hole = infill_hole(j->o, (lacuna_span){prompt.len, prompt.len});
-    lacuna_infill_options opt = j->o->s.o;
+    lacuna_text all = {text.p ? text.p : "", text.n};
+    fill_job job = {all, &j->hole, .candidates = j->o->w.candidates, .lengths = j->o->w.lengths, .n_lengths = j->o->w.n_lengths};
+    fill_outcome out = {0};
     lacuna_error err;
-    fill_result *r;
-    size_t n;
-    if (engine_tag(&j->e, &j->o->e, NULL, text.p, text.n, &opt.tag)) return buf_free(&text), -1;
-    int rc = fill_candidates(j->e.session, text.p, text.n, &hole, 1, &opt, j->o->candidates, NULL, &r, &n, &err);
+    j->hole.v[0].span = (lacuna_span){prompt.len, prompt.len};
+    job.opt = j->o->s.o;
+    if (engine_tag(&j->e, &j->o->e, NULL, all.bytes, all.len, &job.opt.tag)) return buf_free(&text), -1;
+    int rc = infill_document(j->o, &j->syntax, NULL, all, &job.opt, &err);
+    if (rc >= 0) rc = fill_run(j->e.session, &job, NULL, &out, &err);
     buf_free(&text);
     if (rc < 0) {
+        fill_free(&out);
         *cancelled = err.code == LACUNA_E_CANCELLED && engine_signal();
-        snprintf(why, why_size, "%s%s", err.msg, infill_advice(j->o, &err));
-        return -1;
+        return infill_tell(j->o, &j->hole, &err, why, why_size), -1;
     }
-    json_add_text(fields, "completion", r[0].fills[0].p, r[0].fills[0].n);
-    json_add_real(fields, "logprob", r[0].logprob);
-    json_add_uint(fields, "nfe", r[0].nfe);
-    if (r[0].dropped) json_add_uint(fields, "dropped", r[0].dropped);
-    if (j->o->e.verbose) say("line %zu: %zu tokens in %zu passes, %.1f ms", j->line, r[0].tokens, r[0].nfe, r[0].ms);
-    fill_free(r, n);
+    const fill_result *r = &out.v[0];
+    json_add_text(fields, "completion", r->fills[0].p, r->fills[0].n);
+    json_add_real(fields, "logprob", r->logprob);
+    json_add_uint(fields, "nfe", r->nfe);
+    if (r->dropped) json_add_uint(fields, "dropped", r->dropped);
+    if (j->o->e.verbose) say("line %zu: %zu tokens in %zu passes, %.1f ms", j->line, r->tokens, r->nfe, r->ms);
+    fill_free(&out);
     return 0;
 }
 
@@ -134,9 +139,9 @@ static int one_line(jsonl *j, const char *line, size_t n)
     return engine_signal() ? 128 + engine_signal() : GO_ON;
 }
 
-int infill_jsonl(const infill_options *o, const char *path)
+int infill_jsonl(infill_options *o, const char *path)
 {
-    jsonl j = {.o = o};
+    jsonl j = {.o = o, .hole = holes_make(1)};
     int std = !path || !strcmp(path, "-"), code = GO_ON, r;
     const char *name = std ? "standard input" : path;
     io_lines in = {.fd = std ? 0 : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)};
@@ -144,8 +149,10 @@ int infill_jsonl(const infill_options *o, const char *path)
     char *line;
     size_t n;
     const char *tag;
-    if (engine_open(&j.e, &o->e)) code = EXIT_FAILED;
-    else if (o->e.lang && engine_tag(&j.e, &o->e, NULL, "", 0, &tag)) code = EXIT_FAILED;
+    j.hole.v[0] = infill_hole(o, (lacuna_span){0, 0});
+    code = control_apply(&o->c, &j.hole, o->s.o.max_tokens);
+    if (code == GO_ON && engine_open(&j.e, &o->e)) code = EXIT_FAILED;
+    if (code == GO_ON && o->e.lang && engine_tag(&j.e, &o->e, NULL, "", 0, &tag)) code = EXIT_FAILED;
     while (code == GO_ON && (r = io_line(&in, &line, &n)) != IO_EOF) {
         j.line++;
         if (r == IO_FAILED && engine_signal()) {
@@ -158,6 +165,8 @@ int infill_jsonl(const infill_options *o, const char *path)
         }
     }
     engine_close(&j.e);
+    syntax_close(&j.syntax);
+    holes_free(&j.hole);
     buf_free(&in.b);
     if (!std) close(in.fd);
     return code != GO_ON ? code : j.failed ? EXIT_FAILED : EXIT_DONE;

@@ -7,8 +7,43 @@
 
 #include "common/json.h"
 #include "common/utf8.h"
+#include "lacuna/explain.h"
 
-void report_step(buf *b, const lacuna_event *ev, size_t nfe)
+/* Slots that are open again. */
+static void add_reopened(buf *b, const lacuna_event *ev)
+{
+    json_key(b, "reopened");
+    buf_put(b, "[");
+    for (size_t i = 0; i < ev->n_reopened; i++) {
+        json_comma(b);
+        buf_put(b, "{");
+        json_add_uint(b, "hole", ev->reopened[i].hole);
+        json_add_uint(b, "slot", ev->reopened[i].slot);
+        buf_put(b, "}");
+    }
+    buf_put(b, "]");
+}
+
+static void add_refusals(buf *b, const lacuna_event *ev)
+{
+    json_key(b, "refusals");
+    buf_put(b, "[");
+    for (size_t i = 0; i < ev->n_refusals; i++) {
+        const lacuna_refusal *r = &ev->refusals[i];
+        json_comma(b);
+        buf_put(b, "{");
+        json_add_uint(b, "hole", r->hole);
+        json_add_uint(b, "slot", r->slot);
+        json_add_int(b, "token", r->token);
+        json_add_text(b, "text", r->text.bytes, r->text.len);
+        json_add_real(b, "prob", r->prob);
+        json_add_name(b, "why", lacuna_refused_name((int)r->why));
+        buf_put(b, "}");
+    }
+    buf_put(b, "]");
+}
+
+void report_step(buf *b, const lacuna_event *ev, size_t nfe, int explain)
 {
     json_add_uint(b, "step", ev->step);
     json_add_name(b, "phase", ev->phase == LACUNA_PHASE_DIFFUSION ? "diffusion" : "sequential");
@@ -29,6 +64,8 @@ void report_step(buf *b, const lacuna_event *ev, size_t nfe)
         buf_put(b, "}");
     }
     buf_put(b, "]");
+    if (ev->n_reopened) add_reopened(b, ev);
+    if (explain) add_refusals(b, ev);
     json_add_uint(b, "open", ev->n_open);
 }
 
@@ -63,6 +100,8 @@ void report_fills(buf *b, const fill_result *r)
     buf_fmt(b, "%.3f", r->ms);
     json_add_uint(b, "seed", r->seed);
     json_add_uint(b, "dropped", r->dropped);
+    json_add_uint(b, "faults", r->faults);
+    json_add_uint(b, "repairs", r->repairs);
 }
 
 void report_candidates(buf *b, const fill_result *r, size_t n)
@@ -74,6 +113,58 @@ void report_candidates(buf *b, const fill_result *r, size_t n)
         buf_put(b, "{");
         json_add_uint(b, "candidate", r[i].candidate);
         report_fills(b, &r[i]);
+        buf_put(b, "}");
+    }
+    buf_put(b, "]");
+}
+
+void report_rank(buf *b, const lacuna_rank_item *item)
+{
+    json_add_real(b, "logprob", item->logprob);
+    json_add_uint(b, "tokens", item->n_tokens);
+    json_add_real(b, "prob", item->prob);
+}
+
+void report_choices(buf *b, const hole_set *holes, const choice_rest *rest)
+{
+    if (!rest->n_made) return;
+    json_key(b, "choices");
+    buf_put(b, "[");
+    for (size_t k = 0; k < rest->n_made; k++) {
+        const choice_made *m = &rest->made[k];
+        json_comma(b);
+        buf_put(b, "{");
+        json_add_uint(b, "hole", m->hole);
+        json_key(b, "texts");
+        buf_put(b, "[");
+        for (size_t i = 0; i < m->n; i++) {
+            lacuna_text t = holes->more[m->hole].choice[i];
+            json_comma(b);
+            buf_put(b, "{");
+            json_add_text(b, "text", t.bytes, t.len);
+            report_rank(b, &m->items[i]);
+            buf_put(b, "}");
+        }
+        buf_put(b, "]}");
+    }
+    buf_put(b, "]");
+}
+
+void report_context(buf *b, lacuna_text text, const fill_outcome *out)
+{
+    json_key(b, "context");
+    buf_put(b, "[");
+    for (size_t i = 0; i < out->n_context; i++) {
+        const lacuna_context_part *p = &out->context[i];
+        size_t first, last;
+        explain_lines(text, p->span, &first, &last);
+        json_comma(b);
+        buf_put(b, "{");
+        json_add_uint(b, "start", p->span.start);
+        json_add_uint(b, "end", p->span.end);
+        json_key(b, "lines");
+        buf_fmt(b, "[%zu,%zu]", first, last);
+        json_add_name(b, "why", lacuna_context_name((int)p->why));
         buf_put(b, "}");
     }
     buf_put(b, "]");

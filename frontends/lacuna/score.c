@@ -11,16 +11,9 @@
 #include "lacuna/cmd.h"
 #include "lacuna/engine.h"
 #include "lacuna/report.h"
+#include "lacuna/score.h"
 
-typedef struct {
-    engine_options e;
-    lacuna_score_options s;
-    int order, order_seen, strict, json;
-    arg_list ranges;
-    const char *ids;    /* --ids FILE or NULL */
-} score_options;
-
-static void put_line(buf *b)
+void score_put_line(buf *b)
 {
     buf_put(b, "\n");
     io_out(b->p, b->n);
@@ -35,8 +28,7 @@ static int by_start(const void *a, const void *b)
     return (x->start > y->start) - (x->start < y->start);
 }
 
-/* GO_ON with the spans to score, in text order. */
-static int find_spans(const score_options *o, const buf *text, lacuna_span **spans, size_t *n)
+int score_spans(const score_options *o, const buf *text, lacuna_span **spans, size_t *n)
 {
     char err[256];
     *n = o->ranges.n ? o->ranges.n : 1;
@@ -67,7 +59,7 @@ static void put_score(const score_options *o, const engine *e, const lacuna_scor
         if (isfinite(bits)) buf_fmt(&b, "bits_per_byte  %.6f\n", bits);
         buf_fmt(&b, "tokens         %zu", r->n);
     }
-    put_line(&b);
+    score_put_line(&b);
 }
 
 /* Score a whole text: pieces of half a context each, every one given as much of what stands before it as fits. */
@@ -114,7 +106,7 @@ static int score_text(const score_options *o, const char *path)
     int code = GO_ON;
     if (io_read(path, &text, why, sizeof why)) say("%s", why), code = EXIT_FAILED;
     if (code == GO_ON && !text.n) say("%s: nothing to score", path ? path : "standard input"), code = EXIT_FAILED;
-    if (code == GO_ON) code = find_spans(o, &text, &spans, &n);
+    if (code == GO_ON) code = score_spans(o, &text, &spans, &n);
     if (code == GO_ON && engine_open(&e, &o->e)) code = EXIT_FAILED;
     lacuna_score_options s = o->s;
     if (code == GO_ON && engine_tag(&e, &o->e, path, text.p, text.n, &s.tag)) code = EXIT_FAILED;
@@ -213,7 +205,7 @@ static int score_ids(const score_options *o)
             if (o->s.n_orders > 1) buf_fmt(&b, "bound          %.6f\n", bound);
             buf_fmt(&b, "tokens         %zu", l.n);
         }
-        put_line(&b);
+        score_put_line(&b);
         code = EXIT_DONE;
     }
     engine_close(&e);
@@ -225,17 +217,36 @@ static int score_ids(const score_options *o)
     return code;
 }
 
+/* What goes with --holes, and what needs it. */
+static int ranking(const score_options *o)
+{
+    if (!o->holes && (o->fills.n || o->marker_seen || o->no_heal))
+        return cmd_usage("score", "--%s needs --holes", o->fills.n ? "fill" : o->marker_seen ? "marker" : "no-heal");
+    if (!o->holes) return GO_ON;
+    if (!o->fills.n) return cmd_usage("score", "--holes needs candidates: --fill TEXT, once for each");
+    if (o->ids || o->order_seen || o->bound_seen)
+        return cmd_usage("score", "--holes ranks from left to right; --ids, --order, --alpha0 and --orders do not go with it");
+    if (o->marker_seen && o->ranges.n) return cmd_usage("score", "--marker cannot be used with --range");
+    return *o->marker ? GO_ON : cmd_usage("score", "option --marker: the marker is empty");
+}
+
 int cmd_score(int argc, char **argv)
 {
     static const char *const orders[] = {"left", "random", NULL};
-    score_options o = {.s = {LACUNA_SCORE_INIT, .alpha0 = 1}};
+    score_options o = {.s = {LACUNA_SCORE_INIT, .alpha0 = 1}, .marker = MARKER_DEFAULT};
     const arg_opt opts[] = {
         OPT("range", 0, ARG_LIST, &o.ranges, "L:C-L:C", "score this part given the rest; may be repeated (default: the whole text)"),
         OPT("ids", 0, ARG_TEXT, &o.ids, "FILE.json", "score {\"ids\":[...],\"order\":[rank -> position]} instead of a text"),
         OPT("json", 0, ARG_FLAG, &o.json, NULL, "one JSON object, with every token"),
+        OPT_HEAD("ranking"),
+        OPT("holes", 0, ARG_FLAG, &o.holes, NULL, "rank the texts given by --fill for the holes of FILE, at markers or --range"),
+        OPT("fill", 0, ARG_LIST, &o.fills, "TEXT", "a candidate; of several holes, a JSON array with a string for each (null: it stays open); repeat it"),
+        OPT_SEEN("marker", 0, ARG_TEXT, &o.marker, "STR", "text that stands for a hole (default <|fill|>)", &o.marker_seen),
+        OPT("no-heal", 0, ARG_FLAG, &o.no_heal, NULL, "take the text before a hole as it stands"),
+        OPT_HEAD("scoring"),
         OPT_ONE_OF("order", &o.order, "ORDER", orders, "left or random", &o.order_seen),
-        OPT_NUM("alpha0", 0, ARG_REAL, &o.s.alpha0, "A", 0, 1, "random order: share of random slots (default 1)"),
-        OPT_NUM("orders", 0, ARG_U32, &o.s.n_orders, "K", 1, 1000000, "importance-weighted bound over K orders (random by default)"),
+        OPT_NUM_SEEN("alpha0", ARG_REAL, &o.s.alpha0, "A", 0, 1, "random order: share of random slots (default 1)", &o.bound_seen),
+        OPT_NUM_SEEN("orders", ARG_U32, &o.s.n_orders, "K", 1, 1000000, "importance-weighted bound over K orders (random by default)", &o.bound_seen),
         OPT("seed", 0, ARG_U64, &o.s.seed, "S", "seed of the orders (default 0)"),
         OPT("no-end", 0, ARG_FLAG, &o.s.no_end, NULL, "do not score the <eom> that closes each part"),
         OPT_NUM("spare", 0, ARG_U32, &o.s.spare, "N", 1, 1000000, "slots each part has beyond its text (default 8)"),
@@ -247,14 +258,17 @@ int cmd_score(int argc, char **argv)
     arg_list files = {0};
     int code = cmd_args("score", "[OPTION...] [FILE]", "Exact log-likelihood, in nats, of FILE (default: standard input).", opts, argc,
                         argv, 1, &files);
+    if (code == GO_ON) code = ranking(&o);
     if (code == GO_ON && o.ids && (files.n || o.ranges.n)) code = cmd_usage("score", "--ids cannot be used with FILE or --range");
     if (code == GO_ON) {
         if (!o.order_seen && o.s.n_orders > 1) o.order = 1;
         o.s.order = o.order && o.s.alpha0 > 0 ? LACUNA_ORDER_RANDOM : LACUNA_ORDER_LEFT; /* no random slot: left to right */
         o.s.drop_far = !o.strict;
-        code = o.ids ? score_ids(&o) : score_text(&o, files.n ? files.v[0] : NULL);
+        const char *path = files.n ? files.v[0] : NULL;
+        code = o.ids ? score_ids(&o) : o.holes ? score_holes(&o, path) : score_text(&o, path);
     }
     free(files.v);
     free(o.ranges.v);
+    free(o.fills.v);
     return code;
 }

@@ -20,6 +20,7 @@
 #include "lacuna/fill.h"
 #include "lacuna/outbox.h"
 #include "lacuna/report.h"
+#include "lacuna/syntax.h"
 
 enum {
     LINE_MAX_BYTES = 64 << 20,
@@ -27,7 +28,7 @@ enum {
 };
 #define JOBS_MAX_BYTES ((size_t)512 << 20) /* and the bytes of their lines */
 
-typedef enum { JOB_INFILL, JOB_SCORE } job_kind;
+typedef enum { JOB_INFILL, JOB_SCORE, JOB_RANK } job_kind;
 
 typedef struct job {
     struct job *next;
@@ -35,6 +36,7 @@ typedef struct job {
     job_kind kind;
     rpc_infill_params infill;
     rpc_score_params score;
+    rpc_rank_params rank;
     size_t bytes;               /* of the line */
     int taken;                  /* a worker has it */
     int cancelled;
@@ -54,6 +56,7 @@ typedef struct {
 typedef struct {
     server *s;
     lacuna_session *session;
+    syntax syntax;              /* of the last text: an editor sends it again with an edit */
     pthread_t thread;
 } worker;
 
@@ -62,8 +65,9 @@ typedef struct {
 static void free_job(job *j)
 {
     rpc_free(&j->request);
-    free(j->infill.holes);
-    free(j->score.spans);
+    rpc_infill_free(&j->infill);
+    rpc_score_free(&j->score);
+    rpc_rank_free(&j->rank);
     free(j);
 }
 
@@ -92,15 +96,21 @@ typedef struct {
     lacuna_session *session;
 } step_context;
 
-static void on_step(void *ctx, size_t candidate, const lacuna_event *ev)
+static int several(const wishes *w)
+{
+    return w->candidates > 1 || w->n_lengths > 1;
+}
+
+static void on_step(void *ctx, size_t candidate, size_t lane, const lacuna_event *ev)
 {
     step_context *c = ctx;
     buf b = {0};
+    (void)lane;
     if (!ev || !c->j->infill.stream) return;
     buf_put(&b, "{\"jsonrpc\":\"2.0\",\"method\":\"step\",\"params\":{\"id\":");
     rpc_put_id(&b, c->j->request.id);
-    if (c->j->infill.candidates > 1) json_add_uint(&b, "candidate", candidate);
-    report_step(&b, ev, lacuna_get_stats(c->session).nfe);
+    if (several(&c->j->infill.w)) json_add_uint(&b, "candidate", candidate);
+    report_step(&b, ev, lacuna_get_stats(c->session).nfe, c->j->infill.w.explain);
     buf_put(&b, "}");
     rpc_end(&b);
     outbox_put(&c->s->out, &b, c->j);
@@ -115,38 +125,80 @@ static int tag_of(const server *s, const char *lang, const char *path, lacuna_te
     return err->code = LACUNA_E_ARG;
 }
 
-static int run_infill(server *s, job *j, lacuna_session *session, buf *reply, lacuna_error *err)
+static int has_node(const hole_set *holes)
 {
-    rpc_infill_params *p = &j->infill;
-    fill_watch watch = {on_step, NULL, &(step_context){s, j, session}};
-    fill_result *r;
-    size_t n;
-    int rc = tag_of(s, p->lang, p->path, p->text, &p->opt.tag, err);
-    if (rc == 0)
-        rc = fill_candidates(session, p->text.bytes, p->text.len, p->holes, p->n_holes, &p->opt, p->candidates, &watch, &r, &n, err);
-    if (rc < 0) return rc;
-    buf text = {0};
-    fill_text(&text, p->text.bytes, p->text.len, p->holes, &r[0]);
-    buf_put(reply, "{");
-    json_add_text(reply, "text", text.p ? text.p : "", text.n);
-    report_fills(reply, &r[0]);
-    if (p->candidates > 1) report_candidates(reply, r, n);
-    buf_put(reply, "}");
-    buf_free(&text);
-    fill_free(r, n);
+    for (size_t i = 0; i < holes->n; i++)
+        if (holes->more[i].is_node) return 1;
     return 0;
 }
 
-static int run_score(server *s, job *j, lacuna_session *session, buf *reply, lacuna_error *err)
+/* The tag, the document, and the holes that are nodes of it. */
+static int settle_infill(worker *w, rpc_infill_params *p, lacuna_error *err)
 {
+    lacuna_document *d;
+    int rc = tag_of(w->s, p->lang, p->path, p->text, &p->opt.tag, err);
+    if (rc == 0) rc = syntax_of(&w->syntax, &p->w, has_node(&p->holes), p->path, p->lang, p->text, &d, err);
+    if (rc < 0) return rc;
+    if (p->w.syntax != SYNTAX_OFF) p->opt.document = d;
+    return holes_find_nodes(&p->holes, d, err);
+}
+
+static void put_infill(buf *reply, const rpc_infill_params *p, const fill_outcome *out)
+{
+    buf text = {0};
+    fill_text(&text, p->text, &p->holes, &out->v[0]);
+    buf_put(reply, "{");
+    json_add_text(reply, "text", text.p ? text.p : "", text.n);
+    report_fills(reply, &out->v[0]);
+    report_choices(reply, &p->holes, &out->rest);
+    if (p->w.explain) report_context(reply, p->text, out);
+    if (several(&p->w)) report_candidates(reply, out->v, out->n);
+    buf_put(reply, "}");
+    buf_free(&text);
+}
+
+static int run_infill(worker *w, job *j, buf *reply, lacuna_error *err)
+{
+    rpc_infill_params *p = &j->infill;
+    fill_watch watch = {.step = on_step, .ctx = &(step_context){w->s, j, w->session}};
+    fill_outcome out = {0};
+    int rc = settle_infill(w, p, err);
+    fill_job todo = {p->text, &p->holes, p->opt, p->w.candidates, p->w.lengths, p->w.n_lengths};
+    if (rc >= 0) rc = fill_run(w->session, &todo, &watch, &out, err);
+    if (rc >= 0) put_infill(reply, p, &out);
+    fill_free(&out);
+    return rc < 0 ? rc : 0;
+}
+
+static int run_score(worker *w, job *j, buf *reply, lacuna_error *err)
+{
+    server *s = w->s;
     rpc_score_params *p = &j->score;
     const lacuna_score_result *r;
     int rc = tag_of(s, p->lang, p->path, p->text, &p->opt.tag, err);
-    if (rc == 0) rc = lacuna_score(session, p->text.bytes, p->text.len, p->spans, p->n_spans, &p->opt, &r, err);
+    if (rc == 0) rc = lacuna_score(w->session, p->text.bytes, p->text.len, p->spans, p->n_spans, &p->opt, &r, err);
     if (rc < 0) return rc;
     buf_put(reply, "{");
     report_score(reply, s->e.model, r, p->spans, p->n_spans, p->opt.n_orders > 1);
     buf_put(reply, "}");
+    return 0;
+}
+
+static int run_rank(worker *w, job *j, buf *reply, lacuna_error *err)
+{
+    rpc_rank_params *p = &j->rank;
+    const lacuna_rank_item *items;
+    int rc = tag_of(w->s, p->lang, p->path, p->text, &p->opt.tag, err);
+    if (rc == 0) rc = lacuna_rank(w->session, p->text.bytes, p->text.len, p->spans, p->n_spans, p->fills, p->n, &p->opt, &items, err);
+    if (rc < 0) return rc;
+    buf_put(reply, "{\"items\":[");
+    for (size_t c = 0; c < p->n; c++) {
+        json_comma(reply);
+        buf_put(reply, "{");
+        report_rank(reply, &items[c]);
+        buf_put(reply, "}");
+    }
+    buf_put(reply, "]}");
     return 0;
 }
 
@@ -165,15 +217,14 @@ static int rpc_code(int code)
  * pass: nothing of that was sent yet, so it is run again. */
 static void work_on(worker *w, job *j)
 {
+    static int (*const run[])(worker *, job *, buf *, lacuna_error *) = {run_infill, run_score, run_rank}; /* by job_kind */
     server *s = w->s;
     lacuna_error err = {0};
     buf reply = {0};
     int rc;
     rpc_begin_result(&reply, j->request.id);
     do {
-        rc = is_cancelled(s, j) ? LACUNA_E_CANCELLED
-             : j->kind == JOB_INFILL ? run_infill(s, j, w->session, &reply, &err)
-                                     : run_score(s, j, w->session, &reply, &err);
+        rc = is_cancelled(s, j) ? LACUNA_E_CANCELLED : run[j->kind](w, j, &reply, &err);
     } while (rc == LACUNA_E_CANCELLED && !is_cancelled(s, j));
     rpc_end(&reply);
     pthread_mutex_lock(&s->lock);
@@ -271,8 +322,9 @@ static void do_job(server *s, rpc_request *r, job_kind kind, size_t bytes)
     job *j = xalloc(1, sizeof *j);
     *j = (job){.request = *r, .kind = kind, .bytes = bytes};
     *r = (rpc_request){0};
-    int code = kind == JOB_INFILL ? rpc_infill(j->request.params, &j->infill, err, sizeof err)
-                                  : rpc_score(j->request.params, &j->score, err, sizeof err);
+    int code = kind == JOB_INFILL  ? rpc_infill(j->request.params, &j->infill, err, sizeof err)
+               : kind == JOB_SCORE ? rpc_score(j->request.params, &j->score, err, sizeof err)
+                                   : rpc_rank(j->request.params, &j->rank, err, sizeof err);
     pthread_mutex_lock(&s->lock);
     job **end = &s->jobs;
     for (; *end; end = &(*end)->next)
@@ -316,8 +368,10 @@ static void one_line(server *s, const char *line, size_t n)
         do_job(s, &r, JOB_INFILL, n);
     } else if (!strcmp(r.method, "score")) {
         do_job(s, &r, JOB_SCORE, n);
+    } else if (!strcmp(r.method, "rank")) {
+        do_job(s, &r, JOB_RANK, n);
     } else {
-        put_error(s, r.id, RPC_METHOD, "no such method; there are infill, score, info and cancel");
+        put_error(s, r.id, RPC_METHOD, "no such method; there are infill, score, rank, info and cancel");
     }
     rpc_free(&r);
 }
@@ -380,7 +434,7 @@ static int serve(const engine_options *o, uint32_t n_workers, int cancel_at_eof)
     if (running == n_workers) code = read_requests(&s);
     close_server(&s, cancel_at_eof);
     for (uint32_t i = 0; i < running; i++) pthread_join(w[i].thread, NULL);
-    for (uint32_t i = 0; i < running; i++) lacuna_session_free(w[i].session);
+    for (uint32_t i = 0; i < running; i++) lacuna_session_free(w[i].session), syntax_close(&w[i].syntax);
     outbox_close(&s.out);
     pthread_mutex_destroy(&s.lock);
     pthread_cond_destroy(&s.change);
@@ -408,7 +462,7 @@ int cmd_serve(int argc, char **argv)
         OPT_END,
     };
     arg_list files = {0};
-    int code = cmd_args("serve", "--stdio [OPTION...]", "Answer JSON-RPC 2.0 requests, one a line: infill, score, info, cancel.",
+    int code = cmd_args("serve", "--stdio [OPTION...]", "Answer JSON-RPC 2.0 requests, one a line: infill, score, rank, info, cancel.",
                         opts, argc, argv, 0, &files);
     free(files.v);
     if (code == GO_ON && !stdio) code = cmd_usage("serve", "option --stdio is missing (it is the only way to talk so far)");

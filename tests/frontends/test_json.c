@@ -113,9 +113,66 @@ static int infill_code(const char *params, char *err)
     json_t *o = json_loads(params, 0, NULL);
     assert_non_null(o);
     int code = rpc_infill(o, &p, err, 256);
-    if (!code) free(p.holes);
+    rpc_infill_free(&p);
     json_decref(o);
     return code;
+}
+
+/* Every field of a hole is where it belongs. */
+static void holes(void **state)
+{
+    (void)state;
+    char err[256];
+    rpc_infill_params p;
+    json_t *o = json_loads("{\"text\":\"abcd\",\"candidates\":3,\"syntax\":\"on\",\"grammar\":\"c\",\"repairs\":2,\"explain\":true,\"holes\":["
+                           "{\"start\":0,\"end\":1,\"regex\":\"a+\",\"begin_with\":\"x\",\"end_with\":\"y\",\"ban\":[\"p\",\"qq\"],\"temperature\":0},"
+                           "{\"node\":2,\"shape\":\"word\",\"temperature\":0.5},{\"start\":3,\"choices\":[\"\",\"b\"]}]}", 0, NULL);
+    assert_int_equal(rpc_infill(o, &p, err, sizeof err), 0);
+    const lacuna_hole *h = p.holes.v;
+    assert_int_equal(p.holes.n, 3);
+    assert_memory_equal(h[0].regex.bytes, "a+", 3);
+    assert_int_equal(h[0].begin.len + h[0].end.len, 2);
+    assert_int_equal(h[0].n_ban, 2);
+    assert_int_equal(h[0].ban[1].len, 2);
+    assert_true(h[0].temperature < 0 && h[1].temperature == 0.5 && h[2].temperature == 0);
+    assert_true(p.holes.more[1].is_node && h[1].span.start == 2 && !strcmp(h[1].shape, "word"));
+    assert_int_equal(p.holes.more[2].n_choices, 2);
+    assert_true(p.w.candidates == 3 && p.w.syntax == SYNTAX_ON && p.opt.repairs == 2 && p.opt.explain && !strcmp(p.w.grammar, "c"));
+    rpc_infill_free(&p);
+    json_decref(o);
+}
+
+static int rank_code(const char *params, char *err)
+{
+    rpc_rank_params p;
+    json_t *o = json_loads(params, 0, NULL);
+    assert_non_null(o);
+    int code = rpc_rank(o, &p, err, 256);
+    if (!code) assert_true(p.n == 2 && p.fills && p.opt.heal);
+    rpc_rank_free(&p);
+    json_decref(o);
+    return code;
+}
+
+static void rank(void **state)
+{
+    (void)state;
+    char err[256];
+    assert_int_equal(rank_code("{\"text\":\"ab\",\"holes\":[{\"start\":1}],\"fills\":[\"x\",[\"y\"]]}", err), 0);
+    assert_int_equal(rank_code("{\"text\":\"ab\",\"holes\":[{\"start\":0},{\"start\":1}],\"fills\":[[\"x\",null],[\"y\",null]]}", err), 0);
+    static const struct { const char *params, *names; } bad[] = {
+        {"{\"text\":\"ab\",\"fills\":[\"x\"]}", "holes: missing"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1}]}", "fills: expected"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1}],\"fills\":[]}", "fills: expected"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1}],\"fills\":[\"x\",[\"y\",\"z\"]]}", "fills[1]: expected an array of 1"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":0},{\"start\":1}],\"fills\":[\"x\"]}", "fills[0]: expected an array of 2"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":0},{\"start\":1}],\"fills\":[[\"x\",1]]}", "fills[0]: [1]"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1}],\"fills\":[\"x\"],\"order\":\"left\"}", "order: no such field"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(rank_code(bad[i].params, err), RPC_PARAMS);
+        if (!strstr(err, bad[i].names)) fail_msg("'%s' does not name %s", err, bad[i].names);
+    }
 }
 
 static void params(void **state)
@@ -154,6 +211,23 @@ static void params(void **state)
         {"{\"text\":\"ab\",\"holes\":[{\"start\":1}],\"rule\":\"mdlm\",\"heal\":true}", "heal cannot be used with rule mdlm"},
         {"{\"text\":\"ab\",\"holes\":[{\"start\":1}],\"rule\":\"bd3\",\"order\":\"margin\"}", "order left, random or stride"},
         {"{\"text\":\"ab\",\"holes\":[{\"start\":1,\"min_tokens\":20}]}", "min_tokens 20 is more than max_tokens 16"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1,\"node\":1}]}", "holes[0]: node"},
+        {"{\"text\":\"ab\",\"holes\":[{\"node\":-1}]}", "holes[0]: node"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1,\"regex\":3}]}", "holes[0]: regex"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1,\"regex\":\"a\",\"shape\":\"word\"}]}", "holes[0]: regex and shape"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1,\"regex\":\"a\",\"choices\":[\"b\"]}]}", "holes[0]: a choice goes with no regex"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1,\"choices\":[]}]}", "holes[0]: choices"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1,\"choices\":\"ab\"}]}", "holes[0]: choices"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1,\"ban\":[1]}]}", "holes[0]: ban[0]"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1,\"temperature\":-1}]}", "holes[0]: temperature"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1,\"begin\":\"a\"}]}", "holes[0]: begin: no such field"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1}],\"lengths\":[]}", "lengths"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1}],\"lengths\":[0]}", "lengths[0]"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1}],\"lengths\":[2],\"max_tokens\":3}", "max_tokens"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1}],\"syntax\":\"maybe\"}", "syntax"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1}],\"syntax\":\"off\",\"repairs\":3}", "repairs cannot be used with syntax off"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1}],\"syntax\":\"off\",\"grammar\":\"c\"}", "grammar cannot be used with syntax off"},
+        {"{\"text\":\"ab\",\"holes\":[{\"start\":1}],\"explain\":1}", "explain"},
         {"{\"text\":\"ab\",\"holes\":[{\"start\":1,\"exact\":true}]}", "exact needs max_tokens"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -181,6 +255,6 @@ static void replies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(compact), cmocka_unit_test(not_utf8), cmocka_unit_test(utf8),
-                                       cmocka_unit_test(requests), cmocka_unit_test(params), cmocka_unit_test(replies)};
+                                       cmocka_unit_test(requests), cmocka_unit_test(params), cmocka_unit_test(holes), cmocka_unit_test(rank), cmocka_unit_test(replies)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

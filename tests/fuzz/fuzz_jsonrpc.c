@@ -31,20 +31,36 @@ static void infill(const json_t *params)
 {
     char err[80];
     rpc_infill_params p;
-    if (rpc_infill(params, &p, err, sizeof err)) return;
-    require(p.n_holes > 0 && isfinite(p.opt.temperature) && p.opt.temperature >= 0);
-    require(p.opt.alpha0 >= 0 && p.opt.alpha0 <= 1 && p.opt.top_p >= 0 && p.opt.top_p <= 1);
-    require(p.opt.order <= LACUNA_ORDER_ENTROPY && p.opt.rule <= LACUNA_RULE_PAPER);
-    free(p.holes);
+    if (rpc_infill(params, &p, err, sizeof err) == 0) {
+        require(p.holes.n > 0 && isfinite(p.opt.temperature) && p.opt.temperature >= 0);
+        require(p.opt.alpha0 >= 0 && p.opt.alpha0 <= 1 && p.opt.top_p >= 0 && p.opt.top_p <= 1);
+        require(p.opt.order <= LACUNA_ORDER_ENTROPY && p.opt.rule <= LACUNA_RULE_BD3 && p.w.syntax <= SYNTAX_OFF && p.w.candidates > 0);
+        for (size_t i = 0; i < p.w.n_lengths; i++) require(p.w.lengths[i] > 0);
+        for (size_t i = 0; i < p.holes.n; i++) {
+            const lacuna_hole *h = &p.holes.v[i];
+            const hole_more *more = &p.holes.more[i];
+            require(isfinite(h->temperature) && (!h->n_ban || h->ban) && (!more->n_choices || (!h->shape && !h->regex.bytes)));
+            for (size_t k = 0; k < h->n_ban; k++) require(h->ban[k].bytes != NULL);
+            for (size_t k = 0; k < more->n_choices; k++) require(more->choice[k].bytes != NULL);
+        }
+    }
+    rpc_infill_free(&p);
 }
 
 static void score(const json_t *params)
 {
     char err[80];
     rpc_score_params p;
-    if (rpc_score(params, &p, err, sizeof err)) return;
-    require(p.n_spans > 0);
-    free(p.spans);
+    if (rpc_score(params, &p, err, sizeof err) == 0) require(p.n_spans > 0);
+    rpc_score_free(&p);
+}
+
+static void rank(const json_t *params)
+{
+    char err[80];
+    rpc_rank_params p;
+    if (rpc_rank(params, &p, err, sizeof err) == 0) require(p.n_spans > 0 && p.n > 0 && p.fills);
+    rpc_rank_free(&p);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -57,6 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (code == 0) {
         infill(r.params);
         score(r.params);
+        rank(r.params);
         rpc_cancel(r.params, &id, err, sizeof err);
     }
     rpc_free(&r);
