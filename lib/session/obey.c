@@ -30,7 +30,7 @@ static int expression(lac_demand *d, lacuna_refused why, const char *expr, size_
 {
     lacuna_error own;
     const int r = lac_regex_compile(next_clause(d, why), expr, len, arena, &own);
-    return r ? lac_err(err, own.code, own.where, "hole %zu: expression: %s", hole, own.msg) : 0;
+    return r ? lac_err(err, own.code, own.where, "hole %zu: %s", hole, own.msg) : 0;
 }
 
 static int shape(lac_demand *d, const lacuna_hole *hole, size_t h, const char *tag, lac_arena *arena, lacuna_error *err)
