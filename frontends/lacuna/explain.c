@@ -34,14 +34,32 @@ void explain_choices(buf *b, const hole_set *holes, const choice_rest *rest)
     }
 }
 
-void explain_context(buf *b, lacuna_text text, const fill_outcome *out)
+/* Parts that touch are one, whatever holes lie between them. */
+static void add_context(buf *b, lacuna_text text, const fill_outcome *out)
 {
-    for (size_t i = 0; i < out->n_context; i++) {
-        const lacuna_context_part *p = &out->context[i];
-        size_t first, last;
-        explain_lines(text, p->span, &first, &last);
+    for (size_t i = 0, k; i < out->n_context; i = k) {
+        const lacuna_context_part *p = out->context;
+        size_t first, last, from, to;
+        explain_lines(text, p[i].span, &first, &last);
+        for (k = i + 1; k < out->n_context && p[k].why == p[i].why; k++, last = to) {
+            explain_lines(text, p[k].span, &from, &to);
+            if (from > last + 1) break;
+        }
         buf_fmt(b, first == last ? "read line %zu" : "read lines %zu-%zu", first, last);
-        buf_fmt(b, ": %s\n", lacuna_context_name((int)p->why));
+        buf_fmt(b, ": %s\n", lacuna_context_name((int)p[i].why));
+    }
+    if (out->n && out->v[0].dropped) buf_fmt(b, "not read: %zu bytes\n", out->v[0].dropped);
+}
+
+void explain_outcome(buf *b, lacuna_text text, const fill_outcome *out)
+{
+    add_context(b, text, out);
+    for (size_t i = 0; i < out->n; i++) {
+        const fill_result *r = &out->v[i];
+        if (out->n > 1) buf_fmt(b, "rank %zu: candidate %zu, %.4f a token, %zu tokens", i + 1, r->candidate, r->logprob / (double)r->tokens, r->tokens);
+        if (out->n > 1 && (r->repairs || r->faults)) buf_put(b, ", ");
+        if (r->repairs || r->faults) buf_fmt(b, "taken back %zu times for syntax errors, %zu left", r->repairs, r->faults);
+        if (out->n > 1 || r->repairs || r->faults) buf_put(b, "\n");
     }
 }
 

@@ -49,6 +49,10 @@ void infill_tell(const infill_options *o, const hole_set *holes, const lacuna_er
 int infill_document(const infill_options *o, syntax *s, const char *path, lacuna_text text, lacuna_infill_options *opt, lacuna_error *err)
 {
     int r = syntax_of(s, &o->w, 0, path, o->e.lang, text, &opt->document, err);
+    if (r < 0) {
+        lacuna_error e = *err;
+        snprintf(err->msg, sizeof err->msg, "option --%s: %.200s", o->w.grammar ? "grammar" : "syntax", e.msg);
+    }
     if (r >= 0 && o->e.verbose) say("language %s, grammar %s", opt->tag ? opt->tag : "unknown", opt->document ? s->language : "none");
     return r < 0 ? r : 0;
 }
@@ -68,7 +72,8 @@ static int node_at(const canvas *c, const infill_options *o, syntax *s, const ch
     lacuna_document *d;
     lacuna_error err;
     const char *kind;
-    if (syntax_of(s, &o->w, 1, c->path, o->e.lang, (lacuna_text){c->text.p, c->text.n}, &d, &err) < 0) return say("option --node: %s", err.msg), EXIT_FAILED;
+    if (syntax_of(s, &o->w, 1, c->path, o->e.lang, (lacuna_text){c->text.p, c->text.n}, &d, &err) < 0)
+        return say("option --%s: %s", o->w.grammar ? "grammar" : "node", err.msg), EXIT_FAILED;
     int r = lacuna_document_node(d, span->start, span, &kind, &err);
     if (r < 0) return say("option --node: %s", err.msg), EXIT_FAILED;
     if (r == 0) return say("option --node: '%s': there is no node of the syntax", spec), EXIT_FAILED;
@@ -250,7 +255,7 @@ static int fill(show *s)
     int rc = infill_document(o, s->syntax, s->c->path, text, &job.opt, &err);
     if (rc >= 0) rc = fill_run(s->e->session, &job, &watch, &out, &err);
     if (s->v) view_close(s->v, rc < 0);
-    if (rc == 0 && o->w.explain && !o->json) explain_context(&s->account, text, &out);
+    if (rc == 0 && o->w.explain && !o->json) explain_outcome(&s->account, text, &out);
     explain_say(&s->account);
     if (rc < 0) code = failed(s, &err);
     else if (out.v[0].dropped && o->e.verbose) say("%zu bytes far from the holes did not fit in the context", out.v[0].dropped);

@@ -36,7 +36,7 @@ int syntax_of(syntax *s, const wishes *w, int needed, const char *path, const ch
     *out = NULL;
     if (w->syntax == SYNTAX_OFF && !needed) return 0;
     const char *language = w->grammar ? w->grammar : lang_grammar(path, tag, text.bytes, text.len);
-    if (!language) return insist ? refuse(err, "no grammar is known for this kind of text; name one (grammar)") : 0;
+    if (!language) return insist ? refuse(err, "no grammar is known for this kind of text: give its name as grammar") : 0;
     int r = of_language(s, language, err);
     if (r == 0 && insist) {
         buf b = {0};

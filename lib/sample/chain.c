@@ -326,10 +326,7 @@ bool lac_chain_weigh(lac_chain *c, const size_t *slot, size_t n_asked, const dou
         for (size_t i = slot[k]; --i > slot[k - 1];) back(c, i, ln, c->ln);
     }
     c->ended = has(forward_at(c, slot[0]), l->n); /* all is known there: it is in one state */
-    const bool match = scale(c->alpha, c->states);
-    for (size_t s = 0; s < c->states; s++)
-        if (c->alpha[s] > -INFINITY) c->alpha[s] = 0;
-    return match;
+    return scale(c->alpha, c->states);
 }
 
 /* ---- forward ---- */
