@@ -1,6 +1,7 @@
 /* Chains of slots against the plain enumeration of all that the slots may hold. */
 #include "common/unit.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,6 +147,7 @@ static void some_weights(chance *x, lac_rng *rng, double small)
             for (uint32_t w = 0; w < V; w++) {
                 x->weight[k][w] = scale * (w != words && lac_rng_u01(rng) < 0.1 ? 0 : 0.001 + lac_rng_u01(rng));
                 if (lac_rng_u01(rng) < 0.7) x->weight[k][w] *= pow(10, small * lac_rng_u01(rng));
+                if (w == words) x->weight[k][w] = fmax(x->weight[k][w], DBL_MIN); /* where a slot may turn out closed it can be taken */
                 sum += w <= words + 1 ? x->weight[k][w] : 0;
             }
             x->closed[k] = log(sum);
