@@ -68,7 +68,8 @@ int lac_likelihood_heal(lacuna_session *s, lac_answer *answer, const lac_canvas 
     memcpy(whole + rest.len, text.bytes, text.len);
     int r = lac_likelihood_encode(s, &answer[h], (lacuna_text){whole, len}, where, err);
     if (r || answer[h].n <= slots) return r;
-    return lac_err(err, LACUNA_E_LIMIT, where, "with the bytes before hole %zu its text has %zu tokens, and there are slots for %zu", h, answer[h].n, slots);
+    return lac_err(err, LACUNA_E_LIMIT, where, "with the bytes before hole %zu its text has %zu tokens, and there are slots for %zu", h,
+                   answer[h].n, slots);
 }
 
 size_t lac_likelihood_entries(const lac_answer *answer, const lac_canvas *c, int32_t eom, int32_t *token, int32_t *pos)

@@ -133,7 +133,8 @@ static int sum_up(lacuna_rank_item *item, const job *j, lac_arena *a, lacuna_err
 int lacuna_rank(lacuna_session *s, const char *text, size_t len, const lacuna_span *span, size_t n_spans, const lacuna_text *fill, size_t n,
                 const lacuna_score_options *given, const lacuna_rank_item **out, lacuna_error *err)
 {
-    if (!s || !out || (!text && len) || (!span && n_spans) || !fill) return lac_err(err, LACUNA_E_ARG, 0, "lacuna_rank: NULL where something is needed");
+    if (!s || !out || (!text && len) || (!span && n_spans) || !fill)
+        return lac_err(err, LACUNA_E_ARG, 0, "lacuna_rank: NULL where something is needed");
     *out = NULL;
     lac_arena *a = &s->arena;
     lacuna_score_options o;
