@@ -1,11 +1,16 @@
 /* What fills do to the tree.
  *
- *   text      a a a [hole] b b b [hole] c c        the document's tree
- *   empty     a a a b b b c c                      faults E: what is wrong anyhow
- *   filled    a a a FILL b b b FILL c c            faults F
+ *   text      a a a HOLE b b b HOLE c c        the document's tree
+ *   empty     a a a b b b c c
+ *   filled    a a a FILL b b b FILL c c        its faults are old or the fills'
  *
- * Both are parsed from the document's tree, edited, over pieces of the text: what is far from the holes is not read.  A fault of F is old if E has it
- * at the same place, and it lies off the lines of the holes; the others are the fills'. */
+ * The other trees are parsed from the document's, edited, over pieces of the text: what is far from the holes is not read.  A fault is old if it
+ * begins and ends off the lines of the holes and there is the same one without the fills: in the text as it is, where that has something in
+ * its holes and no fault on their lines; else in the text with its holes empty.  So a fault around it all, which is what recovery makes
+ * of a bracket open elsewhere, spoils no fill; one that an empty hole has too and that begins or ends on its lines does.
+ *
+ * Tried on 4,000 holes in C and Python with a byte of punctuation gone elsewhere in the text: with every fault old that does not touch the lines,
+ * and none that lies around them, 2 % of the right fills were held for wrong in C, 19 % in Python. */
 #include <string.h>
 
 #include "base/err.h"
@@ -109,54 +114,39 @@ static bool collect(lacuna_document *d, const TSTree *tree, lac_faults *out)
     return ok;
 }
 
-/* The faults of the text with its holes empty, from the last call where the holes are the same. */
-static int learn_empty(lacuna_document *d, const lacuna_span *hole, size_t n, lacuna_error *err)
-{
-    if (d->empty.known && d->empty.n == n && !memcmp(d->empty.hole, hole, n * sizeof *hole)) return 0;
-    d->empty.known = false;
-    if (!lac_mem_grow(&d->mem, (void **)&d->empty.hole, &d->empty.cap, n, sizeof *hole)) return lac_nomem(err, "holes of a document");
-    TSTree *tree = parse(d, hole, NULL, n);
-    if (!tree) return lac_err(err, LACUNA_E_LIMIT, 0, "the text without its holes takes too long to parse");
-    const bool ok = collect(d, tree, &d->empty.faults);
-    ts_tree_delete(tree);
-    if (!ok) return lac_nomem(err, "syntax errors");
-    memcpy(d->empty.hole, hole, n * sizeof *hole);
-    d->empty.n = n;
-    d->empty.known = true;
-    return 0;
-}
-
 /* ---- old and new ---- */
 
-/* The filled text, as far as a fault asks. */
+/* A text with its holes filled, as far as a fault asks. */
 typedef struct {
     const lacuna_document *d;
     const lacuna_span *hole; /* [n] */
-    const lacuna_text *fill; /* [n] */
+    const lacuna_text *fill; /* [n]; NULL: what is in the holes */
     size_t n;
 } filled;
 
-/* Does a fault touch the lines of a hole? */
+static size_t fill_len(const filled *t, size_t i) { return t->fill ? t->fill[i].len : t->hole[i].end - t->hole[i].start; }
+
+/* Does a fault begin or end on the lines of a hole? */
 static bool touches(const filled *t, const lac_fault *f)
 {
+    const char *text = t->d->text;
     size_t byte = 0, at = 0;
     for (size_t i = 0; i < t->n; i++) {
-        const char *text = t->d->text;
-        const size_t gap = t->hole[i].start - at, next = (i + 1 < t->n ? t->hole[i + 1].start : t->d->len);
-        size_t lo = gap, hi = t->hole[i].end;
+        const size_t gap = t->hole[i].start - at, after = t->hole[i].end, next = i + 1 < t->n ? t->hole[i + 1].start : t->d->len;
+        size_t lo = gap;
         while (lo && text[at + lo - 1] != '\n') lo--;
-        const char *feed = next > hi ? memchr(text + hi, '\n', next - hi) : NULL;
-        hi = feed ? (size_t)(feed - text) : next;
-        const size_t start = byte + lo, end = byte + gap + t->fill[i].len + (hi - t->hole[i].end); /* of the lines */
-        if (f->start <= end && (f->end > start || f->end == f->start) && f->end >= start) return true;
-        byte += gap + t->fill[i].len;
-        at = t->hole[i].end;
+        const char *feed = next > after ? memchr(text + after, '\n', next - after) : NULL;
+        const size_t rest = (feed ? (size_t)(feed - text) : next) - after;
+        const size_t start = byte + lo, end = byte + gap + fill_len(t, i) + rest; /* of the lines */
+        if ((f->start >= start && f->start <= end) || (f->end > start && f->end <= end)) return true;
+        byte += gap + fill_len(t, i);
+        at = after;
     }
     return false;
 }
 
-/* The place of a byte off the fills where the holes are empty. */
-static uint32_t without_fills(const filled *t, uint32_t byte)
+/* The place of a byte off the fills in the text that the old faults are of. */
+static uint32_t before_fills(const filled *t, uint32_t byte)
 {
     size_t less = 0, gone = 0; /* bytes of the fills, of the holes before fill i */
     for (size_t i = 0; i < t->n; i++) {
@@ -164,20 +154,55 @@ static uint32_t without_fills(const filled *t, uint32_t byte)
         less += t->fill[i].len;
         gone += t->hole[i].end - t->hole[i].start;
     }
-    return byte - (uint32_t)less;
+    return (uint32_t)(byte - less + (t->d->old.whole ? gone : 0));
 }
 
-static bool is_old(const filled *t, const lac_fault *f, lac_faults *empty)
+static bool is_old(const filled *t, const lac_fault *f, lac_faults *old)
 {
     if (touches(t, f)) return false;
-    const uint32_t start = without_fills(t, f->start), end = without_fills(t, f->end);
-    for (size_t i = 0; i < empty->n && empty->of[i].start <= start; i++) {
-        lac_fault *e = &empty->of[i];
-        if (e->met || e->start != start || e->end != end || e->symbol != f->symbol) continue;
-        e->met = true;
+    const uint32_t start = before_fills(t, f->start), end = before_fills(t, f->end);
+    for (size_t i = 0; i < old->n && old->of[i].start <= start; i++) {
+        lac_fault *o = &old->of[i];
+        if (o->met || o->start != start || o->end != end || o->symbol != f->symbol) continue;
+        o->met = true;
         return true;
     }
     return false;
+}
+
+/* Does the text as it is say what is wrong anyhow: is there something in its holes that parses? */
+static int learn_whole(lacuna_document *d, const lacuna_span *hole, size_t n, lacuna_error *err)
+{
+    const filled t = {.d = d, .hole = hole, .n = n};
+    bool any = false;
+    for (size_t i = 0; i < n; i++) any |= hole[i].start < hole[i].end;
+    if (!any) return 0;
+    if (!collect(d, d->tree, &d->old.faults)) return lac_nomem(err, "syntax errors");
+    for (size_t i = 0; i < d->old.faults.n; i++)
+        if (touches(&t, &d->old.faults.of[i])) return 0;
+    return 1;
+}
+
+/* What is wrong without the fills, as in the last call where the holes are the same. */
+static int learn_old(lacuna_document *d, const lacuna_span *hole, size_t n, lacuna_error *err)
+{
+    if (d->old.known && d->old.n == n && !memcmp(d->old.hole, hole, n * sizeof *hole)) return 0;
+    d->old.known = false;
+    if (!lac_mem_grow(&d->mem, (void **)&d->old.hole, &d->old.cap, n, sizeof *hole)) return lac_nomem(err, "holes of a document");
+    const int whole = learn_whole(d, hole, n, err);
+    if (whole < 0) return whole;
+    if (!whole) {
+        TSTree *tree = parse(d, hole, NULL, n);
+        if (!tree) return lac_err(err, LACUNA_E_LIMIT, 0, "the text without its holes takes too long to parse");
+        const bool ok = collect(d, tree, &d->old.faults);
+        ts_tree_delete(tree);
+        if (!ok) return lac_nomem(err, "syntax errors");
+    }
+    memcpy(d->old.hole, hole, n * sizeof *hole);
+    d->old.n = n;
+    d->old.whole = whole;
+    d->old.known = true;
+    return 0;
 }
 
 /* Where in a fill a fault is. */
@@ -211,11 +236,11 @@ int lac_document_check(lacuna_document *d, const lacuna_span *hole, const lacuna
     ts_tree_delete(tree);
     if (!ok) return lac_nomem(err, "syntax errors");
     if (!d->faults.n) return 0;
-    const int r = learn_empty(d, hole, n, err);
+    const int r = learn_old(d, hole, n, err);
     if (r) return r;
     const filled t = {d, hole, fill, n};
-    for (size_t i = 0; i < d->empty.faults.n; i++) d->empty.faults.of[i].met = false;
+    for (size_t i = 0; i < d->old.faults.n; i++) d->old.faults.of[i].met = false;
     for (size_t i = 0; i < d->faults.n; i++)
-        if (!is_old(&t, &d->faults.of[i], &d->empty.faults) && !out->n++) place(&t, &d->faults.of[i], out);
+        if (!is_old(&t, &d->faults.of[i], &d->old.faults) && !out->n++) place(&t, &d->faults.of[i], out);
     return 0;
 }

@@ -35,8 +35,8 @@ void lacuna_document_free(lacuna_document *d)
     ts_tree_delete(d->tree); /* trees and parsers before the code of their language */
     ts_parser_delete(d->parser);
     lac_mem_free(&mem, d->text, d->cap);
-    lac_mem_free(&mem, d->empty.hole, d->empty.cap * sizeof *d->empty.hole);
-    lac_mem_free(&mem, d->empty.faults.of, d->empty.faults.cap * sizeof *d->empty.faults.of);
+    lac_mem_free(&mem, d->old.hole, d->old.cap * sizeof *d->old.hole);
+    lac_mem_free(&mem, d->old.faults.of, d->old.faults.cap * sizeof *d->old.faults.of);
     lac_mem_free(&mem, d->faults.of, d->faults.cap * sizeof *d->faults.of);
     lac_mem_free(&mem, d->piece, d->cap_piece * sizeof *d->piece);
     lac_kinds_free(&d->kinds, &mem);
@@ -89,7 +89,7 @@ static TSInputEdit difference(const lacuna_document *d, const char *text, size_t
 int lacuna_document_set(lacuna_document *d, const char *text, size_t len, lacuna_error *err)
 {
     if (d->tree && lac_document_is(d, text, len)) return 0;
-    d->empty.known = false;
+    d->old.known = false;
     if (len >= UINT32_MAX) {
         clear(d);
         return lac_err(err, LACUNA_E_LIMIT, 0, "the text has %zu bytes, a document at most %u", len, UINT32_MAX - 1);

@@ -16,13 +16,14 @@ size_t lac_document_outline(const lacuna_document *d, const lacuna_span *hole, s
 /* ---- check.c: what fills do to the tree ---- */
 
 typedef struct {
-    size_t n;     /* ERROR and MISSING nodes that the fills add: in the text with the fills, and not in the text with its holes empty unless
-                     they touch the lines of a hole */
+    size_t n;     /* ERROR and MISSING nodes that the fills add: all but those that begin and end off the lines of the holes and are in the text
+                     without the fills too (check.c says which) */
     size_t hole;  /* where the first of them (or the nearest hole before it) is */
-    size_t at;    /* bytes of that fill before it; the length of the fill: behind it */
+    size_t at;    /* bytes of that fill before it; the length of the fill: behind it; 0: before it */
 } lac_syntax_faults;
 
-/* hole[n], in text order, replaced by fill[n].  Parses what is new; the document stays as it is.  NOMEM. */
+/* hole[n], in text order, replaced by fill[n].  Parses what is new; the document stays as it is.  LIMIT (it takes more than seconds to
+ * parse), NOMEM. */
 int lac_document_check(lacuna_document *d, const lacuna_span *hole, const lacuna_text *fill, size_t n, lac_syntax_faults *out,
                        lacuna_error *err);
 

@@ -36,12 +36,13 @@ struct lacuna_document {
     TSTree *tree;        /* of text; NULL: the text is empty, nothing has been set */
     char *text;          /* [len] */
     size_t len, cap;
-    struct {             /* the text without what is in its holes, as last asked for: kept, as requests ask for one set of holes again and again */
+    struct {             /* what is wrong anyhow, for the holes last asked for: requests ask for one set of holes again and again */
         bool known;
+        bool whole;      /* faults of the text as it is; else of the text without what is in its holes */
         lacuna_span *hole; /* [n] */
         size_t n, cap;
         lac_faults faults;
-    } empty;
+    } old;
     lac_faults faults;   /* scratch of a check */
     lac_piece *piece;    /* likewise */
     size_t cap_piece;
