@@ -53,7 +53,6 @@ static lacuna_refused reason(const lacuna_session *s, const lac_fill *f, size_t 
     lacuna_text rest;
     const bool ends = token == s->model->info.eom;
     if (lac_spell_front(s, f, slot, &rest) && (ends || !lac_heal_spells(lacuna_token_bytes(s->model, token), rest))) return LACUNA_REFUSED_SPELL;
-    if (lac_repair_denies(s, f, slot, token)) return LACUNA_REFUSED_SYNTAX;
     if (ends && too_short(s, f, slot)) return LACUNA_REFUSED_SHORT;
     if (!ends && s->model->flags[token] & q->deny[slot] & LAC_TOKEN_LINE) return LACUNA_REFUSED_LINE;
     return lac_obey_is(q, q->canvas.hole_of[slot]) ? clause(s, f, slot, token) : LACUNA_REFUSED_ROOM;

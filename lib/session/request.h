@@ -45,6 +45,35 @@ typedef struct {
     lac_draft_record record;
 } lac_lossless;
 
+#define LAC_CHOICES 4          /* tokens that a slot may hold instead, which repair.c remembers */
+
+/* A token that a slot may hold instead of the one that stands there. */
+typedef struct {
+    int32_t token;             /* -1: none, or it has been tried */
+    float lost;                /* nats that it is less likely */
+    enum { LAC_CHOICE_NEW, LAC_CHOICE_WHOLE, LAC_CHOICE_FAULTY } state; /* is the text without faults where the hole ends behind it? */
+} lac_choice;
+
+/* One way to fill the holes that repair.c has tried. */
+typedef struct {
+    int32_t *token;            /* [S] as in lac_fill, when it was full */
+    size_t *end;               /* [holes] likewise */
+    lacuna_reveal *reveal;     /* [S] of each slot; token -1: open, or closed without one */
+    lac_choice *choice;        /* [S, LAC_CHOICES] of the slots that it has filled itself */
+    double cost;               /* nats lost by the choices that it and what it was made from have taken */
+    double logprob;
+    size_t faults;             /* how many it adds, */
+    size_t hole, slot;         /* and where the first of them is */
+} lac_attempt;
+
+typedef struct {
+    lac_attempt *attempt;      /* [repairs + 1] the first n are done, and the one at n is in progress; NULL: no document */
+    size_t n;
+    size_t back;               /* slots before a fault that were taken back where no choice was known */
+    lac_choice *choice;        /* [S, LAC_CHOICES] of the slots that this step asks for; NULL: no repairs */
+    bool *entered;             /* [S] scratch */
+} lac_repairs;
+
 /* A candidate: the slots of the canvas on their way to one text. */
 typedef struct {
     lac_kv *kv;                /* the list that its passes go on */
@@ -78,6 +107,7 @@ typedef struct {
     size_t repairs;            /* how often it was taken back */
     double heat;               /* the least temperature of what is filled anew; 0: none */
     size_t faults;             /* syntax errors that it adds, when it is done */
+    lac_repairs repair;        /* with a document */
     size_t n_tokens;           /* revealed, <eom> included */
     double logprob;            /* sum of theirs */
 } lac_fill;
@@ -115,7 +145,9 @@ typedef struct {
     lacuna_reopened *reopened; /* [n_fills S] with a document */
     lacuna_event event;
     lac_cand *cand;            /* [V] */
-    char *text;                /* scratch of lacuna_fill */
+    char *text;                /* scratch of lacuna_fill, and of all fills at once */
+    const lacuna_span *span;   /* [holes] with a document: of the text */
+    lacuna_text *said;         /* [holes] with a document: scratch, the fills */
     int32_t *ids_out;          /* scratch of lacuna_fill_ids: [n_context + S] */
     lacuna_stats stats;        /* of all candidates, n_tokens and logprob aside */
 } lac_request;
@@ -188,11 +220,14 @@ void lac_lossless_forget(lac_fill *f);                     /* after a pass: no d
 
 /* ---- of repair.c ---- */
 
-int lac_repair_begin(lacuna_session *s, const char *text, size_t len, const lacuna_span *span, lacuna_error *err); /* with a document: what checks need; ARG */
-/* A candidate is full: check it, and where it has a fault and repairs are left, take slots back (f->n_open is then not 0), adding them to the
- * event.  Counts f->repairs and f->faults. */
+/* Once the candidates are there; span[holes] stays where it is until the request is over.  ARG (the document is of another text), NOMEM. */
+int lac_repair_begin(lacuna_session *s, const char *text, size_t len, const lacuna_span *span, lacuna_error *err);
+/* Of a candidate with attempts, after the reveals of each step.  Where it is full, it is checked; if it has a fault and repairs are left, slots
+ * are taken back (f->n_open is then not 0), adding them to the event.  Counts f->repairs and f->faults. */
 int lac_repair(lacuna_session *s, lac_fill *f, lacuna_error *err);
-bool lac_repair_denies(const lacuna_session *s, const lac_fill *f, size_t slot, int32_t token); /* was it tried there, behind the same text? */
+/* Of a candidate with choices, for each slot whose token is picked by itself: what it may hold instead, allowed as for the pick. */
+void lac_repair_look(const lacuna_session *s, lac_fill *f, size_t slot, const float *logits, const uint8_t *flags, uint8_t deny,
+                     const lac_pick *pick);
 
 /* ---- of baseline.c ---- */
 

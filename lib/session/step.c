@@ -132,7 +132,9 @@ static int pick(lacuna_session *s, lac_fill *f, size_t k, const float *logits, l
     const bool line_ends = q->deny[slot] & LAC_TOKEN_LINE && !(deny & LAC_TOKEN_EOM) && !spells; /* one line: a line feed stands for <eom> */
     if (line_ends) deny &= (uint8_t)~LAC_TOKEN_LINE;
     f->pick[k] = lac_pick_token(logits, s->model->info.n_vocab, flags, deny, &cut, &f->noise, lac_step_draw(q, f, slot), NULL, q->cand);
-    return settle(s, f, k, logits, flags, deny, line_ends, err);
+    const int r = settle(s, f, k, logits, flags, deny, line_ends, err);
+    if (!r && f->repair.choice) lac_repair_look(s, f, slot, logits, flags, line_ends ? deny | LAC_TOKEN_LINE : deny, &f->pick[k]);
+    return r;
 }
 
 /* ---- which of them are revealed ---- */
@@ -353,7 +355,7 @@ int lacuna_step(lacuna_session *s, const lacuna_event **ev, lacuna_error *err)
                 f->n_pending = 1;
             }
             if (f->phase == LACUNA_PHASE_DIFFUSION) f->diffused += m;
-            if (!f->n_open && q->opt.document && (r = lac_repair(s, f, err))) break;
+            if (f->repair.attempt && (r = lac_repair(s, f, err))) break;
         }
         q->event.n_open += f->n_open;
     }
