@@ -368,6 +368,51 @@ static void likelihood_is_that_of_single_steps(void **state)
     free(rows), free(flags);
 }
 
+/* The likelihood of several lists in one pass is that of each alone; an empty one is nothing. */
+static void likelihoods_do_not_meet(void **state)
+{
+    const job *j = *state;
+    enum { LISTS = 4, GIVEN = 21, MOST = 30 };
+    static const size_t length[LISTS] = {7, 0, MOST, 1};
+    const lac_hparams *hp = &all.model[j->model].w.hp;
+    lac_rng rng = lac_rng_make(9 + j->model, 5);
+    float *rows = rows_of(j, 1);
+    uint8_t *flags = calloc(hp->vocab, 1);
+    double got[LISTS][MOST], want[MOST];
+    int32_t token[2 * LISTS * MOST], pos[2 * LISTS * MOST];
+    uint32_t sees[2 * LISTS * MOST];
+    lac_part part[LISTS];
+    lac_loglik_room room = {token, pos, sees, part};
+    lac_loglik_list list[LISTS];
+    lacuna_error err;
+    scene s, own[LISTS];
+    engine e;
+    lac_kv kv[LISTS];
+    flags[hp->mask] = 1;
+    make_scene(&s, &rng, hp, GIVEN, 0);
+    engine_open(&e, j->kern, j->model, 2);
+    reserve(&e, GIVEN, 0);
+    lac_rule_sees(LAC_RULE_PAPER, GIVEN, 0, s.sees);
+    forward_ok(&e, &(lac_part){NULL, s.token, s.pos, s.sees, GIVEN, GIVEN, GIVEN}, rows);
+    for (size_t k = 0; k < LISTS; k++) {
+        make_scene(&own[k], &rng, hp, length[k], 0);
+        lac_kv_init(&kv[k], &e.store);
+        CHECK(lac_kv_branch(&kv[k], &e.kv, GIVEN, GIVEN + 2 * length[k], &err) == 0, "%s", err.msg);
+        list[k] = (lac_loglik_list){&kv[k], own[k].token, own[k].pos, length[k], got[k]};
+    }
+    CHECK(lac_loglik(&e.net, list, LISTS, flags, 1, &room, &err) == 0, "%s", err.msg);
+    for (size_t k = 0; k < LISTS; k++) {
+        assert_int_equal(kv[k].len, GIVEN);
+        list[k].logprob = want;
+        CHECK(lac_loglik(&e.net, &list[k], 1, flags, 1, &room, &err) == 0, "%s", err.msg);
+        for (size_t r = 0; r < length[k]; r++)
+            CHECK(got[k][r] == want[r], "%s: list %zu rank %zu: %.17g, alone %.17g", j->name, k, r, got[k][r], want[r]);
+        lac_kv_free(&kv[k]);
+    }
+    engine_close(&e);
+    free(rows), free(flags);
+}
+
 /* Blocks in one pass, and one after the other against the cache (BD3-LM). */
 static void blocks_in_one_pass_or_many(void **state)
 {
@@ -749,6 +794,7 @@ int main(void)
         {"likelihood_is_that_of_single_steps", likelihood_is_that_of_single_steps},
         {"blocks_in_one_pass_or_many", blocks_in_one_pass_or_many},
         {"parts_do_not_meet", parts_do_not_meet},
+        {"likelihoods_do_not_meet", likelihoods_do_not_meet},
         {"panels_of_the_output", panels_of_the_output},
     };
     static const struct CMUnitTest limits[] = {
