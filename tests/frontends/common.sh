@@ -5,7 +5,7 @@ root=$(cd "$here/../.." && pwd)
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 cd "$tmp" || exit 1
-unset LACUNA_MODEL NO_COLOR
+unset LACUNA_MODEL LACUNA_GRAMMARS NO_COLOR
 export XDG_DATA_HOME="$tmp/xdg" LC_ALL=C.UTF-8 TERM=xterm
 
 say() { if [ "$1" -eq 0 ]; then echo "ok $2"; else echo "not ok $2"; fi; }
