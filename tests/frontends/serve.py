@@ -1,5 +1,5 @@
 """serve.py LACUNA: `lacuna serve --stdio` as a client sees it.  Prints "ok NAME" or "not ok NAME" a check."""
-import json, subprocess, sys, threading, time, traceback
+import json, os, re, subprocess, sys, threading, time, traceback
 
 LACUNA = sys.argv[1]
 
@@ -67,7 +67,8 @@ def candidates():
     s.call(1, "infill", hole(candidates=3, temperature=1, seed=5))
     r, steps = s.reply(1)
     r = r["result"]
-    assert {p["candidate"] for p in steps} == {0, 1, 2} and r["fills"] == r["candidates"][0]["fills"], r
+    assert {p["candidate"] for p in steps} >= {0, 1, 2} and r["fills"] == r["candidates"][0]["fills"], r
+    assert len(r["candidates"]) == 3 and all("faults" in c for c in r["candidates"])
     for c in r["candidates"]:
         s.call(2, "infill", hole(temperature=1, seed=c["seed"]))
         assert s.reply(2)[0]["result"]["fills"] == c["fills"]
@@ -86,6 +87,65 @@ def ways_of_filling():
         assert "result" in s.reply(3)[0]
     s.call(4, "infill", hole(lossless=True, order="confidence", alpha0=1))
     assert s.reply(4)[0]["error"]["code"] == -32602
+    s.end()
+
+
+def obey():
+    """What holes ask for, each by its own field."""
+    s = Server()
+    text = "a b c d e f\n"
+    holes = [{"start": 0, "end": 1, "regex": "[0-9]{2}"}, {"start": 2, "end": 3, "shape": "identifier"}, {"start": 4, "end": 5, "begin_with": "q", "end_with": "z"},
+             {"start": 6, "end": 7, "ban": ["e", "a"]}, {"start": 8, "end": 9, "choices": ["x", "yy", ""]}, {"start": 10, "end": 11, "max_tokens": 2, "exact": True, "temperature": 0.5}]
+    s.call(1, "infill", {"text": text, "holes": holes, "explain": True, "temperature": 1, "seed": 4})
+    r, steps = s.reply(1)
+    r = r["result"]
+    f = r["fills"]
+    assert re.fullmatch("[0-9]{2}", f[0]) and re.fullmatch(r"[^\W\d]\w*", f[1]) and f[2][0] == "q" and f[2][-1] == "z" and not set("ea") & set(f[3]), f
+    assert r["choices"][0]["hole"] == 4 and f[4] in ("x", "yy", "") and abs(sum(t["prob"] for t in r["choices"][0]["texts"]) - 1) < 1e-6
+    assert {x["hole"] for p in steps for x in p["reveals"]} == {0, 1, 2, 3, 5} and any(p["refusals"] for p in steps) and r["context"][0]["start"] == 1, r
+    assert r["text"] == "".join(x + y for x, y in zip(f, " " * 5 + "\n"))
+    for bad, names in (({"regex": "(a"}, "hole 1: "), ({"regex": "[0-9]{99}"}, "hole 1: no text"), ({"shape": "hat"}, "hat")):
+        s.call(2, "infill", {"text": "ab", "holes": [{"start": 0, "end": 0, "choices": ["x", "y"]}, {"start": 1, "end": 1, **bad}]})
+        e = s.reply(2)[0]["error"]
+        assert e["code"] == -32602 and names in e["message"], e
+    s.call(3, "infill", {**hole(), "max_tokens": None, "lengths": [1, 3]})
+    r, steps = s.reply(3)
+    assert {p["candidate"] for p in steps} == {0, 1} and len(r["result"]["candidates"]) == 2, r
+    s.end()
+
+
+def rank():
+    s = Server()
+    p = {"text": "if (x <|> 0) y();\n", "holes": [{"start": 6, "end": 9}], "lang": "c"}
+    s.call(1, "rank", {**p, "fills": ["<", "> 100 - 3 +", ["=="]]})
+    r = s.reply(1)[0]["result"]["items"]
+    assert len(r) == 3 and abs(sum(x["prob"] for x in r) - 1) < 1e-6 and r[0]["prob"] > r[1]["prob"] and all(x["tokens"] > 1 for x in r), r
+    s.call(2, "rank", {**p, "holes": [{"start": 4, "end": 5}, {"start": 6, "end": 9}], "fills": [["x", None], ["y", None]]})
+    assert len(s.reply(2)[0]["result"]["items"]) == 2
+    s.call(3, "rank", {**p, "holes": [{"start": 40}], "fills": ["a"]})
+    assert s.reply(3)[0]["error"]["code"] == -32602
+    s.end()
+
+
+def syntax():
+    """One worker keeps the tree of the last text, whatever comes between."""
+    s = Server("--workers", "1")
+    text = "def area(w, h):\n    return w * h\n"
+    if not os.path.exists(os.path.join(os.path.dirname(LACUNA), "..", "grammars", "python.so")):
+        s.call(1, "infill", {"text": text, "holes": [{"node": 30}], "path": "a.py", "syntax": "on"})
+        assert "no grammar" in s.reply(1)[0]["error"]["message"]
+        return s.end()
+    for i, (more, name, starts) in enumerate((("", "a.py", "w * h"), ("# now\n", "a.py", "w * h"), ("x = 1\n", "a.py", "w * h"), ("int n;\n", "a.c", None), ("", "a.py", "w * h"))):
+        at = len(more) + text.index("w * h") + 2
+        s.call(i, "infill", {"text": more + text, "holes": [{"node": at, "regex": "[a-z]+"}], "path": name, "stream": False})
+        r = s.reply(i)[0]["result"]
+        assert not starts or r["text"] == (more + text).replace(starts, r["fills"][0]), r
+    s.call("no", "infill", {"text": text, "holes": [{"node": 3}], "lang": "prose"})
+    assert "no grammar is known" in s.reply("no")[0]["error"]["message"]
+    s.call("out", "infill", {"text": text, "holes": [{"node": 300}], "path": "a.py"})
+    assert s.reply("out")[0]["error"]["code"] == -32602
+    s.call("off", "infill", {"text": text, "holes": [{"node": 30}], "path": "a.py", "syntax": "off"})
+    assert "result" in s.reply("off")[0]
     s.end()
 
 
@@ -272,7 +332,7 @@ def usage():
     assert p.returncode == 2 and b"--stdio" in p.stderr
 
 
-for test in (infill, candidates, ways_of_filling, same_as_command, score_and_info, malformed_lines, too_long_line, cancel, cancel_races, duplicate_ids, largest_seed, many_in_flight, slow_reader,
+for test in (infill, candidates, ways_of_filling, obey, rank, syntax, same_as_command, score_and_info, malformed_lines, too_long_line, cancel, cancel_races, duplicate_ids, largest_seed, many_in_flight, slow_reader,
              end_of_input, closed_pipe, usage):
     try:
         test()
