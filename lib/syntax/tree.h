@@ -10,15 +10,15 @@
 
 #define LAC_PARSE_MICROS ((uint64_t)2000000) /* a parse that takes longer is given up: a first one of 1 MB takes a tenth of it */
 
-/* An ERROR or MISSING node. */
+/* An ERROR or MISSING node, or something missing that has no node. */
 typedef struct {
     uint32_t start, end; /* bytes; equal: MISSING, or an error without text */
-    TSSymbol symbol;     /* what is missing; that of errors, which no language has */
+    TSSymbol symbol;     /* of the node; 0: it has none */
     bool met;            /* paired with a node of the other tree */
 } lac_fault;
 
 typedef struct {
-    lac_fault *of;       /* [n], parents before children, by start */
+    lac_fault *of;       /* [n] */
     size_t n, cap;
 } lac_faults;
 
