@@ -277,13 +277,15 @@ static void empty_and_open(void **state)
 {
     (void)state;
     const lacuna_span hole[2] = {span_of("a + b"), span_of("argv[i]")};
-    const lacuna_text empty[] = {t(""), t("a")}, open[4] = {{NULL, 0}};
+    const lacuna_text empty[] = {t(""), t("a")}, open[4] = {{NULL, 0}}, half[] = {{NULL, 0}, t("a"), {NULL, 0}, t("")};
     const lacuna_rank_item *item = ranked(by_rank, hole, 1, empty, 2, NULL);
     assert_true(item[0].n_tokens == 1 && item[0].logprob < 0 && item[1].n_tokens == 2);
     item = ranked(by_rank, hole, 1, empty, 2, &(lacuna_score_options){LACUNA_SCORE_INIT, .no_end = 1});
     assert_true(item[0].n_tokens == 0 && item[0].logprob == 0 && item[1].n_tokens == 1 && item[0].prob > item[1].prob);
     item = ranked(by_rank, hole, 2, open, 2, &(lacuna_score_options){LACUNA_SCORE_INIT, .exact = 1});
     for (int i = 0; i < 2; i++) assert_true(item[i].n_tokens == 0 && item[i].logprob == 0 && item[i].prob == 0.5);
+    item = ranked(by_rank, hole, 2, half, 2, NULL);
+    assert_true(item[0].n_tokens == 2 && item[1].n_tokens == 1); /* an open hole has no <eom> either */
 }
 
 static size_t most_tokens(const lacuna_model *m, const lacuna_text *fill, size_t n)
@@ -370,8 +372,8 @@ static void errors(void **state)
     far[1].len = sizeof long_;
     refused(hole, 1, far, 2, NULL, LACUNA_E_LIMIT, 1, "bytes to score");
     lacuna_span blank = span_of("argc; i++"); /* " " and "HEAD" are two tokens, " HEAD" is three */
-    refused(&blank, 1, (const lacuna_text[]){t("a"), t("HEAD")}, 2, &(lacuna_score_options){LACUNA_SCORE_INIT, .heal = 1, .exact = 1}, LACUNA_E_LIMIT, 1,
-            "with the bytes before hole 0 its text has 3 tokens");
+    refused(&blank, 1, (const lacuna_text[]){t("a"), t("HEAD")}, 2, &(lacuna_score_options){LACUNA_SCORE_INIT, .heal = 1, .exact = 1},
+            LACUNA_E_LIMIT, 1, "with the bytes before hole 0 its text has 3 tokens");
     assert_int_equal(lacuna_rank(by_rank, text, LEN, NULL, 1, fill, 1, NULL, &item, NULL), LACUNA_E_ARG);
     assert_int_equal(lacuna_rank(by_rank, text, LEN, hole, 1, NULL, 1, NULL, &item, NULL), LACUNA_E_ARG);
     assert_int_equal(lacuna_rank(NULL, text, LEN, hole, 1, fill, 1, NULL, &item, NULL), LACUNA_E_ARG);
