@@ -88,8 +88,11 @@ static void settle_holes(editor *e)
 /* One of ten edits: long for its flat switch. */
 static void edit(editor *e, input *in)
 {
-    static const char *const piece[] = {"#include <stdio.h>\n", "static int sum(const int *v, int n)\n{\n    int s = 0;\n", "    for (int i = 0; i < n; i++) s += v[i];\n",
-                                        "    return s;\n}\n", "struct pair { int a, b; };\n", "/* ", " */\n", "\n\n", "        ", "f(x, ", "print", "\xE4\xB8\x96\xC3\xA9", "\xFF\x80", ";\n", "{", "}\n"};
+    static const char *const piece[16] = {
+        "#include <stdio.h>\n", "static int sum(const int *v, int n)\n{\n    int s = 0;\n", "    for (int i = 0; i < n; i++) s += v[i];\n",
+        "    return s;\n}\n", "struct pair { int a, b; };\n", "/* ", " */\n", "\n\n", "        ", "f(x, ", "print", "\xE4\xB8\x96\xC3\xA9",
+        "\xFF\x80", ";\n", "{", "}\n",
+    };
     const size_t kind = next(in) % 10, at = e->hole[0].start;
     char c;
     switch (kind) {
@@ -357,8 +360,8 @@ static bool open_tok(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char start[] = "#include <string.h>\n\nstruct point {\n    int x, y;\n};\n\nint near(int a, int b);\n\nstatic int sum(const int *v, int n)\n{\n"
-                                "    int s = 0;\n    for (int i = 0; i < n; i++) {\n        s += v[i];\n    }\n    return s;\n}\n\n";
+    static const char start[] = "#include <string.h>\n\nstruct point {\n    int x, y;\n};\n\nint near(int a, int b);\n\nstatic int sum(const int *v, "
+                                "int n)\n{\n    int s = 0;\n    for (int i = 0; i < n; i++) {\n        s += v[i];\n    }\n    return s;\n}\n\n";
     static editor e;
     input in = {data, data + size};
     open_tok();

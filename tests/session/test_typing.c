@@ -128,7 +128,7 @@ static void count_reuse(void *ctx, const editor *e, size_t key)
     lac_canvas c;
     lacuna_error err;
     const size_t slots = SLOTS;
-    lac_canvas_want w = {tok, e->text, e->len, &(lacuna_span){e->cursor, e->cursor}, &slots, 1, 6, CONTEXT, true, u->heal};
+    lac_canvas_want w = {tok, e->text, e->len, &(lacuna_span){e->cursor, e->cursor}, &slots, 1, 6, CONTEXT, true, u->heal, NULL, 0};
     CHECK(lac_canvas_text(&c, &w, &a, &err) == 0, "key %zu: %s", key, err.msg);
     size_t same = 0;
     while (same < c.n_context && same < u->n && c.token[same] == u->token[same] && c.pos[same] == u->pos[same]) same++;
