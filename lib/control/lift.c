@@ -97,8 +97,10 @@ static int word(lifter *l, size_t first, uint32_t *out, lacuna_error *err)
     *out = l->table[at];
     if (*out != NONE) return 0;
     if (n > LAC_LIFT_EDGES - l->n_column)
-        return lac_err(err, LACUNA_E_LIMIT, 0, "automaton of %u states: its first %zu words lead from state to state in more than %zu ways", l->dfa->n, l->n_words + 1, LAC_LIFT_EDGES);
-    if (!grow(l, &l->column, &l->column_cap, l->n_column + n, sizeof *l->column) || !grow(l, &l->column_at, &l->word_cap, l->n_words + 1, sizeof *l->column_at))
+        return lac_err(err, LACUNA_E_LIMIT, 0, "automaton of %u states: %zu words and more lead from state to state in more than %zu ways",
+                       l->dfa->n, l->n_words, LAC_LIFT_EDGES);
+    if (!grow(l, &l->column, &l->column_cap, l->n_column + n, sizeof *l->column) ||
+        !grow(l, &l->column_at, &l->word_cap, l->n_words + 1, sizeof *l->column_at))
         return lac_nomem(err, "words of an automaton");
     memcpy(l->column + l->n_column, l->path + first, n * sizeof *l->column);
     l->column_at[l->n_words] = l->n_column += n;

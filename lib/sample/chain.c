@@ -30,7 +30,7 @@ struct lac_chain {
     const double **weight; /* [asks] the caller's */
     double *closed;        /* [asks] ln of a slot behind an <eom> */
     bool max;              /* sums are maxima */
-    bool ended;            /* an <eom> that is known stands before the slot that is next */
+    bool ended;            /* an <eom> was taken: the slot that is next is closed */
     double *beta;          /* [asks, states] behind each: ln of what the states are worth for what is right of it; the largest is 0 */
     double *alpha;         /* [states] before the slot that is next: ln of what leads to them; the largest is 0 */
     double *ln, *room;     /* [states] scratch: of one position, and of the one beside it */
@@ -325,7 +325,7 @@ bool lac_chain_weigh(lac_chain *c, const size_t *slot, size_t n_asked, const dou
         if (!k) break;
         for (size_t i = slot[k]; --i > slot[k - 1];) back(c, i, ln, c->ln);
     }
-    c->ended = has(forward_at(c, slot[0]), l->n); /* all is known there: it is in one state */
+    c->ended = false;
     return scale(c->alpha, c->states);
 }
 

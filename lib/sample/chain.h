@@ -47,8 +47,8 @@ void lac_chain_allowed(const lac_chain *c, size_t slot, uint8_t *allowed);
 /* ---- several slots ---- */
 
 /* weight[asked][n_words + 1]: of each word, finite and not negative, on a scale of its own for each slot; slot[]: ascending, open, and all
- * slots that are open before the last of them.  closed[asked]: ln of what the slot counts where it is behind an <eom>, on its scale: of the sum of the
- * weights of all tokens, those without a word too; NULL: 0.  false: the weights leave no match.
+ * slots that are open before the last of them.  closed[asked]: ln of what the slot counts where it is behind an <eom>, on its scale: of the
+ * sum of the weights of all tokens, those without a word too; NULL: 0, as where weights are shares.  false: the weights leave no match.
  * weight[][] is read until the last lac_chain_take; what the chain looks at must not change until then. */
 bool lac_chain_weigh(lac_chain *c, const size_t *slot, size_t n_asked, const double *const *weight, const double *closed, bool max);
 

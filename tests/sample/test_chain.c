@@ -469,6 +469,62 @@ static void nothing_at_all(void **state)
             }
 }
 
+/* A way that doubles lose is the best where the weight that leads there is as large as the way is small.  Words of slot 0 lead to states 1 and 2;
+ * from 1 on two ways, by states 3 and 4, to the end at 5; from 2 on one. */
+static void a_lost_way_that_counts(void **state)
+{
+    (void)state;
+    static automaton a;
+    a.dfa = (lac_dfa){.n = 6, .n_classes = V, .next = a.next, .accept = a.accept};
+    const uint32_t way[][3] = {{0, 0, 1}, {0, 1, 2}, {1, 2, 3}, {1, 3, 4}, {2, 2, 3}, {3, 4, 5}, {4, 5, 5}};
+    for (uint32_t b = 0; b < V; b++) a.dfa.class_of[b] = (uint8_t)b;
+    for (size_t i = 0; i < 6 * V; i++) a.next[i] = LAC_DFA_DEAD;
+    for (size_t i = 0; i < sizeof way / sizeof *way; i++) a.next[way[i][0] * V + way[i][1]] = way[i][2];
+    for (uint32_t s = 0; s < 6; s++) a.accept[s] = s == 5;
+    lift(&a);
+    chance x = {.a = &a, .n = 3, .token = {-1, -1, -1}, .n_asked = 3, .slot = {0, 1, 2}, .want = {FREE, FREE, FREE}};
+    for (size_t k = 0; k < 3; k++)
+        for (uint32_t w = 0; w < V; w++) x.weight[k][w] = 1;
+    x.weight[1][a.lift.word_of[2]] = 1e-200;
+    x.weight[1][a.lift.word_of[3]] = 1e200;
+    x.weight[2][a.lift.word_of[4]] = 1e160;
+    x.weight[2][a.lift.word_of[5]] = 1e-160;
+    lac_rng rng = lac_rng_make(20, 1);
+    lac_arena arena = {.mem = memory()};
+    for (int walk = 0; walk < 40; walk++) check_walk(&x, chain_of(&x, &arena), 0.5 * (walk % 2), &rng);
+    lac_arena_free(&arena);
+    lac_arena_free(&a.arena);
+}
+
+/* Nothing matches but <eom> in slot 0, which is left open: slot 1 is closed, whatever its weights. */
+static void closed_by_one_left_open(void **state)
+{
+    (void)state;
+    static automaton a;
+    a.dfa = (lac_dfa){.n = 2, .n_classes = V, .next = a.next, .accept = a.accept};
+    for (uint32_t b = 0; b < V; b++) a.dfa.class_of[b] = (uint8_t)b;
+    for (size_t i = 0; i < 2 * V; i++) a.next[i] = i % V < 2 ? 1 : LAC_DFA_DEAD;
+    a.accept[0] = 1;
+    a.accept[1] = 0;
+    lift(&a);
+    const lac_chain_want want = {&a.lift, 2, EOM, 0, 2};
+    const size_t slot[2] = {0, 1};
+    const double row[V] = {1, 0}, none[V] = {1, 0}, *weight[2] = {row, none};
+    double bias[V], open[V] = {1, 1, 1, 1};
+    lac_arena arena = {.mem = memory()};
+    lac_chain *c;
+    assert_int_equal(a.lift.n_words, 1);
+    assert_int_equal(lac_chain_open(&c, &want, &arena, NULL), 0);
+    assert_false(lac_chain_weigh(c, slot, 2, weight, NULL, false)); /* <eom> has no weight in slot 0 */
+    weight[0] = open;
+    assert_true(lac_chain_weigh(c, slot, 2, weight, NULL, false));
+    lac_chain_take(c, 0, LAC_CHAIN_LEFT);
+    lac_chain_bias(c, 1, bias);
+    assert_true(bias[0] == -INFINITY && bias[1] == 0);
+    lac_arena_free(&arena);
+    lac_arena_free(&a.arena);
+}
+
 static void without_memory(void **state)
 {
     (void)state;
@@ -504,6 +560,8 @@ int main(void)
         cmocka_unit_test(greedy_is_the_best_match),
         cmocka_unit_test(look_again_as_afresh),
         cmocka_unit_test(nothing_at_all),
+        cmocka_unit_test(a_lost_way_that_counts),
+        cmocka_unit_test(closed_by_one_left_open),
         cmocka_unit_test(without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
