@@ -40,41 +40,30 @@ static const char *closing(const char *open)
     return NULL;
 }
 
-/* A pair of brackets or quotes among the children of a node. */
-typedef struct {
-    size_t start, end;      /* of the text with them */
-    lacuna_span in;         /* without */
-} pair;
-
-/* What opens at the cursor, among siblings: to what closes it.  false: nothing does. */
-static bool find_closing(const lacuna_document *d, TSTreeCursor *at, bool first, pair *out)
-{
-    const TSNode open = ts_tree_cursor_current_node(at);
-    const bool named = kind_of(d, open) & LAC_KIND_OPEN;
-    const char *close = ts_node_is_named(open) ? NULL : closing(ts_node_type(open));
-    if (!named && (!close || (*close == '>' && !first))) return false; /* a < b > c */
-    while (ts_tree_cursor_goto_next_sibling(at)) {
-        const TSNode c = ts_tree_cursor_current_node(at);
-        if (ts_node_is_missing(c) || !(named ? kind_of(d, c) & LAC_KIND_CLOSE : !ts_node_is_named(c) && !strcmp(ts_node_type(c), close))) continue;
-        *out = (pair){ts_node_start_byte(open), ts_node_end_byte(c), {ts_node_end_byte(open), ts_node_start_byte(c)}};
-        if (!named && !strchr("\"'`", *close)) out->in = trimmed(d, out->in);
-        return true;
-    }
-    return false;
-}
-
-/* What brackets or quotes among the children of a node hold, where byte is in it or on one of them. */
+/* What brackets or quotes among the children of a node hold, where byte is in it or on one of them.  In a node without errors none of these
+ * children nest: what is inside of a pair is a child of its own. */
 static bool inside(const lacuna_document *d, TSTreeCursor *at, size_t byte, lacuna_span *out)
 {
+    const char *close = NULL; /* token that ends the pair that is open, "": a node that closes; NULL: none is open */
     bool yes = false, first = true;
+    size_t start = 0;         /* of the pair */
     if (!ts_tree_cursor_goto_first_child(at)) return false;
     do {
-        pair p;
-        if (ts_node_start_byte(ts_tree_cursor_current_node(at)) > byte) break;
-        TSTreeCursor ahead = ts_tree_cursor_copy(at);
-        yes = find_closing(d, &ahead, first, &p) && p.start <= byte && byte < p.end;
-        ts_tree_cursor_delete(&ahead);
-        if (yes) *out = p.in;
+        const TSNode c = ts_tree_cursor_current_node(at);
+        const unsigned kind = kind_of(d, c);
+        const char *token = ts_node_is_named(c) || ts_node_is_missing(c) ? "" : ts_node_type(c);
+        if (!close) {
+            if (ts_node_start_byte(c) > byte) break;
+            close = kind & LAC_KIND_OPEN ? "" : closing(token);
+            if (close && *close == '>' && !first) close = NULL; /* a < b > c */
+            start = ts_node_start_byte(c);
+            out->start = ts_node_end_byte(c);
+        } else if (*close ? !strcmp(token, close) : kind & LAC_KIND_CLOSE) {
+            out->end = ts_node_start_byte(c);
+            yes = start <= byte && byte < ts_node_end_byte(c);
+            if (yes && *close && !strchr("\"'`", *close)) *out = trimmed(d, *out);
+            close = NULL;
+        }
         first = false;
     } while (!yes && ts_tree_cursor_goto_next_sibling(at));
     ts_tree_cursor_goto_parent(at);
@@ -88,15 +77,15 @@ static void consider(const lacuna_document *d, TSTreeCursor *at, size_t byte, bo
     const unsigned kind = kind_of(d, node);
     const lacuna_span s = {ts_node_start_byte(node), ts_node_end_byte(node)};
     const bool whole = s.start == ts_node_start_byte(root) && s.end == ts_node_end_byte(root);
-    lacuna_span in;
-    if (!ts_node_is_named(node) || (kind & LAC_KIND_PART) || s.start == s.end) return;
+    lacuna_span in = {0};
+    if (!ts_node_is_named(node) || ts_node_symbol(node) == (TSSymbol)-1 || (kind & LAC_KIND_PART) || s.start == s.end) return;
     if (inside(d, at, byte, &in) && !(behind && byte >= in.end && byte + 1 == s.end)) {
         *best = (found){in, ts_node_type(node), false};
     } else if (kind & LAC_KIND_QUOTED && s.end - s.start >= 2) {
         *best = (found){{s.start + 1, s.end - 1}, ts_node_type(node), true};
     } else if (kind & LAC_KIND_INNER && strchr("([{", d->text[s.start])) {
         return;
-    } else if (ts_node_symbol(node) != (TSSymbol)-1 && !(whole && kind & LAC_KIND_THROUGH)) {
+    } else if (!(whole && kind & LAC_KIND_THROUGH)) {
         *best = (found){s, ts_node_type(node), !ts_node_child_count(node)};
     }
 }
@@ -119,7 +108,7 @@ int lacuna_document_node(const lacuna_document *d, size_t at, lacuna_span *out, 
     if (at && !(best.kind && best.word)) { /* what ends here, or holds both sides */
         const found left = around(d, at - 1, true);
         if (left.kind && left.span.start <= at && at <= left.span.end &&
-            (!best.kind || left.word || left.span.end - left.span.start < best.span.end - best.span.start))
+            (!best.kind || left.word || left.span.end - left.span.start <= best.span.end - best.span.start))
             best = left;
     }
     if (!best.kind) {
