@@ -84,8 +84,8 @@ static int trim(trimmed *t, const lac_dfa_build *b, lac_arena *scratch, lacuna_e
     uint32_t *id = lac_arena_array(scratch, n, sizeof *id);
     uint8_t *reached = lac_arena_array(scratch, (size_t)n + 1, 1), *lives = lac_arena_array(scratch, n, 1);
     t->accept = lac_arena_array(scratch, n, sizeof *t->accept);
-    t->edge = lac_arena_array(scratch, m, sizeof *t->edge);
     t->block = lac_arena_array(scratch, n, sizeof *t->block);
+    t->edge = lac_arena_array(scratch, m, sizeof *t->edge); /* the largest comes last: the arena's next block would be twice as large */
     if (!id || !reached || !lives || !t->accept || !t->edge || !t->block) return lac_nomem(err, b->what);
     reached[0] = 1;
     if (n) memcpy(lives, b->accept, n);
@@ -143,34 +143,39 @@ static int put(lac_dfa *out, const trimmed *t, const lac_dfa_build *b, const uin
     return 0;
 }
 
-static int finish(const lac_dfa_build *b, lac_dfa *out, lac_arena *scratch, lac_arena *arena, lacuna_error *err)
+/* Blocks in place of states. */
+static int merge(lac_dfa *out, const trimmed *t, const lac_dfa_build *b, lac_arena *scratch, lac_arena *arena, lacuna_error *err)
 {
-    trimmed t = {0};
-    int rc = trim(&t, b, scratch, err);
-    if (rc < 0) return rc;
-    if (t.n) {
-        const int64_t n = lac_dfa_min(t.block, t.edge, t.m, t.accept, t.n, b->n_classes, b->mem, err);
-        if (n < 0) return (int)n;
-        if (n > LAC_DFA_STATES) return lac_err(err, LACUNA_E_LIMIT, 0, "%s: %lld states, %u are allowed", b->what, (long long)n, (unsigned)LAC_DFA_STATES);
-        t.n_blocks = (uint32_t)n;
-    }
-    if (!t.n) { /* no text at all */
-        *out = (lac_dfa){.n_classes = 1};
-        out->next = lac_arena_array(arena, 0, sizeof *out->next);
-        out->accept = lac_arena_array(arena, 0, sizeof *out->accept);
+    const size_t size = (size_t)b->n_classes * t->n_blocks * sizeof(uint32_t);
+    uint32_t *next = lac_arena_alloc(scratch, size);
+    if (!next) return lac_nomem(err, b->what);
+    memset(next, 0xFF, size);
+    for (uint32_t i = 0; i < t->m; i++) next[(size_t)t->edge[i].label * t->n_blocks + t->block[t->edge[i].from]] = t->block[t->edge[i].to];
+    return put(out, t, b, next, scratch, arena, err);
+}
+
+static int finish(trimmed *t, const lac_dfa_build *b, lac_dfa *out, lac_arena *arena, lacuna_error *err)
+{
+    if (!t->n) { /* no text at all */
+        *out = (lac_dfa){.n_classes = 1, .next = lac_arena_array(arena, 0, sizeof *out->next), .accept = lac_arena_array(arena, 0, sizeof *out->accept)};
         return out->next && out->accept ? 0 : lac_nomem(err, b->what);
     }
-    uint32_t *next = lac_arena_alloc(scratch, (size_t)b->n_classes * t.n_blocks * sizeof *next);
-    if (!next) return lac_nomem(err, b->what);
-    memset(next, 0xFF, (size_t)b->n_classes * t.n_blocks * sizeof *next);
-    for (uint32_t i = 0; i < t.m; i++) next[(size_t)t.edge[i].label * t.n_blocks + t.block[t.edge[i].from]] = t.block[t.edge[i].to];
-    return put(out, &t, b, next, scratch, arena, err);
+    const int64_t n = lac_dfa_min(t->block, t->edge, t->m, t->accept, t->n, b->n_classes, b->mem, err);
+    if (n < 0) return (int)n;
+    if (n > LAC_DFA_STATES) return lac_err(err, LACUNA_E_LIMIT, 0, "%s: %u states, %u are allowed", b->what, (unsigned)n, (unsigned)LAC_DFA_STATES);
+    t->n_blocks = (uint32_t)n;
+    lac_arena scratch = {.mem = b->mem};
+    const int rc = merge(out, t, b, &scratch, arena, err);
+    lac_arena_free(&scratch);
+    return rc;
 }
 
 int lac_dfa_build_end(const lac_dfa_build *b, lac_dfa *out, lac_arena *arena, lacuna_error *err)
 {
     lac_arena scratch = {.mem = b->mem};
-    const int rc = finish(b, out, &scratch, arena, err);
+    trimmed t = {0};
+    int rc = trim(&t, b, &scratch, err);
+    if (!rc) rc = finish(&t, b, out, arena, err);
     lac_arena_free(&scratch);
     return rc;
 }

@@ -8,7 +8,7 @@
 #include "control/dfa_min.h"
 
 #define LAC_DFA_BUILD_STATES (4 * LAC_DFA_STATES)    /* before it is minimal, at most */
-#define LAC_DFA_BUILD_EDGES ((size_t)1 << 20)        /* at most: 45 MiB of scratch memory in all */
+#define LAC_DFA_BUILD_EDGES ((size_t)1 << 20)        /* at most: 56 MiB of scratch memory in all */
 
 typedef struct {
     const lacuna_allocator *mem;

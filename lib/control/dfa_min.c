@@ -1,5 +1,7 @@
 #include "control/dfa_min.h"
 
+#include <string.h>
+
 #include "base/err.h"
 
 /* A partition of 0 .. n - 1 into sets.  The elements of set s are element[first[s] .. past[s]), the marked ones in front. */
@@ -15,13 +17,13 @@ typedef struct {
     uint32_t n_touched;
 } partition;
 
-static bool partition_make(partition *p, uint32_t n, lac_arena *scratch)
+#define WORDS 7 /* of memory for each element */
+
+static partition partition_in(uint32_t *words, uint32_t n)
 {
-    uint32_t **const part[] = {&p->element, &p->place, &p->set_of, &p->first, &p->past, &p->marked, &p->touched};
-    *p = (partition){0};
-    for (size_t i = 0; i < sizeof part / sizeof *part; i++)
-        if (!(*part[i] = lac_arena_array(scratch, n, sizeof **part))) return false;
-    return true;
+    const size_t k = n;
+    return (partition){.element = words,          .place = words + k,      .set_of = words + 2 * k, .first = words + 3 * k,
+                       .past = words + 4 * k, .marked = words + 5 * k, .touched = words + 6 * k};
 }
 
 static void mark(partition *p, uint32_t e)
@@ -92,35 +94,33 @@ void lac_dfa_min_list(const lac_dfa_edge *edge, uint32_t m, uint32_t n, bool fro
     for (uint32_t i = 0; i < m; i++) list[at[(from ? edge[i].from : edge[i].to) + 1]++] = i;
 }
 
-static int64_t refine(uint32_t *block, const lac_dfa_edge *edge, uint32_t m, const uint8_t *accept, uint32_t n, uint32_t n_labels,
-                      lac_arena *scratch, lacuna_error *err)
+static uint32_t refine(partition *blocks, partition *cords, const lac_dfa_edge *edge, const uint32_t *at, const uint32_t *into)
 {
-    partition blocks, cords;
-    uint32_t *label_at = lac_arena_array(scratch, (size_t)n_labels + 1, sizeof *label_at);
-    uint32_t *at = lac_arena_array(scratch, (size_t)n + 2, sizeof *at), *into = lac_arena_array(scratch, m, sizeof *into);
-    if (!label_at || !at || !into || !partition_make(&blocks, n, scratch) || !partition_make(&cords, m, scratch))
-        return lac_nomem(err, "automaton");
-    begin_blocks(&blocks, accept, n);
-    begin_cords(&cords, edge, m, n_labels, label_at);
-    lac_dfa_min_list(edge, m, n, false, at, into);
-    for (uint32_t c = 0, b = 1; c < cords.n_sets; c++) {
-        for (uint32_t i = cords.first[c]; i < cords.past[c]; i++) mark(&blocks, edge[cords.element[i]].from);
-        split(&blocks);
-        for (; b < blocks.n_sets; b++) {
-            for (uint32_t i = blocks.first[b]; i < blocks.past[b]; i++)
-                for (uint32_t q = blocks.element[i], j = at[q]; j < at[q + 1]; j++) mark(&cords, into[j]);
-            split(&cords);
+    for (uint32_t c = 0, b = 1; c < cords->n_sets; c++) {
+        for (uint32_t i = cords->first[c]; i < cords->past[c]; i++) mark(blocks, edge[cords->element[i]].from);
+        split(blocks);
+        for (; b < blocks->n_sets; b++) {
+            for (uint32_t i = blocks->first[b]; i < blocks->past[b]; i++)
+                for (uint32_t q = blocks->element[i], j = at[q]; j < at[q + 1]; j++) mark(cords, into[j]);
+            split(cords);
         }
     }
-    for (uint32_t q = 0; q < n; q++) block[q] = blocks.set_of[q];
-    return blocks.n_sets;
+    return blocks->n_sets;
 }
 
 int64_t lac_dfa_min(uint32_t *block, const lac_dfa_edge *edge, uint32_t m, const uint8_t *accept, uint32_t n, uint32_t n_labels,
                     const lacuna_allocator *mem, lacuna_error *err)
 {
-    lac_arena scratch = {.mem = mem};
-    const int64_t n_blocks = refine(block, edge, m, accept, n, n_labels, &scratch, err);
-    lac_arena_free(&scratch);
+    const size_t n_words = WORDS * ((size_t)n + m) + m + n + 2 + n_labels + 1, size = n_words * sizeof(uint32_t);
+    uint32_t *words = lac_mem_zalloc(mem, size); /* one block: those of an arena double */
+    if (!words) return lac_nomem(err, "automaton");
+    uint32_t *into = words, *at = into + m, *label_at = at + n + 2;
+    partition blocks = partition_in(label_at + n_labels + 1, n), cords = partition_in(label_at + n_labels + 1 + WORDS * (size_t)n, m);
+    begin_blocks(&blocks, accept, n);
+    begin_cords(&cords, edge, m, n_labels, label_at);
+    lac_dfa_min_list(edge, m, n, false, at, into);
+    const uint32_t n_blocks = refine(&blocks, &cords, edge, at, into);
+    memcpy(block, blocks.set_of, n * sizeof *block);
+    lac_mem_free(mem, words, size);
     return n_blocks;
 }

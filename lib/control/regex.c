@@ -10,7 +10,7 @@
 #include "control/regex_parse.h"
 
 #define WORK ((uint64_t)1 << 27)       /* states looked at on the way: half a second */
-#define MEMBERS ((size_t)4 << 20)      /* of all sets: 16 MiB */
+#define MEMBERS ((size_t)2 << 20)      /* of all sets: up to 26 MiB while there are two copies */
 #define BUCKETS ((size_t)2 * LAC_DFA_BUILD_STATES) /* of the table of sets: a power of two */
 
 typedef enum {
@@ -135,9 +135,20 @@ typedef struct {
     lacuna_error *err;
 } sets;
 
-/* Put what can be reached from a state behind the members, unless it is there. */
-static int reach(sets *s, uint32_t from, uint64_t *hash)
+/* Room for one more set behind the members, whatever it holds. */
+static int make_room(sets *s)
 {
+    void *p = s->member;
+    if (s->n_members > MEMBERS) return lac_err(s->err, LACUNA_E_LIMIT, 0, "expression: too many ways to match the same text");
+    if (!lac_mem_grow(s->build->mem, &p, &s->cap_members, s->n_members + s->a->n, sizeof *s->member)) return lac_nomem(s->err, "expression");
+    s->member = p;
+    return 0;
+}
+
+/* Put what can be reached from a state behind the members, but for what was reached in this round; the sum of its hashes. */
+static uint64_t reach(sets *s, uint32_t from)
+{
+    uint64_t hash = 0; /* in whatever order they are found */
     uint32_t depth = 0;
     if (s->seen[from] == s->round) return 0;
     s->seen[from] = s->round;
@@ -153,17 +164,12 @@ static int reach(sets *s, uint32_t from, uint64_t *hash)
                 s->seen[to[i]] = s->round;
                 s->stack[depth++] = to[i];
             }
-            continue;
+        } else if (x->kind != NEVER) {
+            s->member[s->n_members++] = q;
+            hash += lac_mix(q);
         }
-        if (x->kind == NEVER) continue;
-        if (s->n_members == MEMBERS) return lac_err(s->err, LACUNA_E_LIMIT, 0, "expression: too many ways to match the same text");
-        void *p = s->member;
-        if (!lac_mem_grow(s->build->mem, &p, &s->cap_members, s->n_members + 1, sizeof *s->member)) return lac_nomem(s->err, "expression");
-        s->member = p;
-        s->member[s->n_members++] = q;
-        *hash += lac_mix(q); /* in whatever order they are found */
     }
-    return 0;
+    return hash;
 }
 
 /* The set number of the members behind the last set, which become a new set if they are none yet. */
@@ -197,15 +203,16 @@ static int leave(sets *s, uint32_t set, uint32_t low, uint32_t high)
 {
     uint64_t hash = 0;
     uint32_t to;
-    int rc = 0;
+    int rc = make_room(s);
+    if (rc) return rc;
     const size_t from = s->n_members;
     s->round++;
     s->work += s->first[set + 1] - s->first[set];
-    for (size_t k = s->first[set]; !rc && k < s->first[set + 1]; k++) {
+    for (size_t k = s->first[set]; k < s->first[set + 1]; k++) {
         const state *x = s->a->state + s->member[k];
-        if (x->kind == STEP && x->low <= low && low <= x->high) rc = reach(s, x->out, &hash);
+        if (x->kind == STEP && x->low <= low && low <= x->high) hash += reach(s, x->out);
     }
-    if (rc || s->n_members == from) return rc;
+    if (s->n_members == from) return 0;
     if (s->work > WORK) return lac_err(s->err, LACUNA_E_LIMIT, 0, "expression: too much work on the way to an automaton");
     rc = intern(s, hash, &to);
     for (uint32_t c = low; !rc && c < high; c++) rc = lac_dfa_build_edge(s->build, set, c, to, s->err);
@@ -214,11 +221,10 @@ static int leave(sets *s, uint32_t set, uint32_t low, uint32_t high)
 
 static int determine(sets *s, uint32_t start)
 {
-    uint64_t hash = 0;
     uint32_t set;
     s->round = 1;
-    int rc = reach(s, start, &hash);
-    if (!rc) rc = intern(s, hash, &set);
+    int rc = make_room(s);
+    if (!rc) rc = intern(s, reach(s, start), &set);
     for (set = 0; !rc && set < s->build->n_states; set++) {
         uint8_t cut[257] = {0};
         const uint32_t n = s->build->n_classes;
