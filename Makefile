@@ -145,11 +145,11 @@ $(BENCH_DIR)/%.gguf: $(MAKE_MODEL)
 	@mkdir -p $(@D)
 	$(Q)$< $@ $($*)
 85m := 12 768 12 2048 32000 2048
-30m := 12 448 7 1216 16384 2048
+30m := 12 448 7 1216 16384 2048 Q8_0 text
 bench: all $(BENCHES) $(BENCH_DIR)/85m.gguf $(BENCH_DIR)/30m.gguf
 	@for m in 85m 30m; do $(BENCH_LACUNA) --json $(BENCH_DIR)/$$m.json $(BENCH_DIR)/$$m.gguf && echo || exit 1; done
 	@$(BENCH_LACUNA) --json $(BENCH_DIR)/default.json models/default
-	@for b in $(BENCHES); do echo; $$b || exit 1; done
+	@for b in $(BENCHES); do echo; $$b $(BENCH_DIR)/30m.gguf || exit 1; done
 # The pictures of speed and quality in doc/, from a run of both.
 plots: bench
 	python3 models/default/measure.py --settings --lacuna $(B)/lacuna -m models/default >$(BENCH_DIR)/settings.tsv
