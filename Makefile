@@ -109,15 +109,16 @@ $(B)/lib/train/%.o $(B)/frontends/lacuna/%.o $(B)/tests/%.o: CPPFLAGS += $(MPI_C
 .PRECIOUS: $(B)/%.o
 
 # ---- set-up: installs only what is missing ----
-deps:
+deps: packages grammars
+packages:
 	@sh tests/lint/deps.sh $(DEPS) $(if $(MPI),$(MPI_DEPS))
 # Optional, by npm: tree-sitter grammars, one shared object each, whatever the flags.
 GRAMMARS := $(BUILD)/grammars
-grammars: deps
+grammars: packages
 	@sh tests/lint/grammars.sh $(GRAMMARS) tests/lint/grammars.txt
 
 # ---- checks ----
-check: grammars
+check: deps
 	@$(MAKE) --no-print-directory check-run
 check-run: all $(TESTS) $(EVALS) $(FUZZ) $(EXAMPLES) lint
 	@LACUNA_BUILD_DIR=$(B) sh tests/lint/run.sh $(B) '$(TESTS)' '$(TEST_SH)' '$(FUZZ)'
@@ -205,7 +206,8 @@ help:
 	@echo 'make plots      make bench and the pictures of it in doc/'
 	@echo 'make fuzz       each fuzzer for FUZZ_SECONDS (60); T=gguf for one'
 	@echo 'make corpus     what the default model is trained on: fetch, clean, tokenizer, shards (CORPUS=FOLDER)'
-	@echo 'make lint stats deps grammars install uninstall clean    (PREFIX, DESTDIR, CC, CFLAGS)'
-.PHONY: help demo all deps grammars corpus check check-run lint layers headers symbols bench plots fuzz fuzz-run stats install uninstall clean
+	@echo 'make deps       install what is missing, and build the syntax grammars (with npm)'
+	@echo 'make lint stats install uninstall clean    (PREFIX, DESTDIR, CC, CFLAGS)'
+.PHONY: help demo all deps packages grammars corpus check check-run lint layers headers symbols bench plots fuzz fuzz-run stats install uninstall clean
 .DELETE_ON_ERROR:
 -include $(LIB_O:.o=.d) $(TRAIN_O:.o=.d) $(CLI_O:.o=.d) $(TESTS:=.d) $(FUZZ:=.d) $(BENCHES:=.d) $(MAKE_MODEL).d $(EVALS:=.d) $(TESTLIB_O:.o=.d) $(EXAMPLES:=.d)

@@ -10,7 +10,7 @@ touch "$out/built"
 todo=$(grep -v '^#' "$list" | grep -vxFf "$out/built" || true)
 [ -n "$todo" ] || exit 0
 without() { echo "lacuna: no syntax grammars ($1); everything else works without them"; exit 0; }
-command -v npm >/dev/null || without "npm is not installed"
+command -v npm >/dev/null || without "install npm, then make deps"
 tmp=$(mktemp -d "$out/tmp.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
 tmp=$(cd "$tmp" && pwd)
