@@ -157,7 +157,9 @@ static int merge(lac_dfa *out, const trimmed *t, const lac_dfa_build *b, lac_are
 static int finish(trimmed *t, const lac_dfa_build *b, lac_dfa *out, lac_arena *arena, lacuna_error *err)
 {
     if (!t->n) { /* no text at all */
-        *out = (lac_dfa){.n_classes = 1, .next = lac_arena_array(arena, 0, sizeof *out->next), .accept = lac_arena_array(arena, 0, sizeof *out->accept)};
+        *out = (lac_dfa){.n_classes = 1};
+        out->next = lac_arena_array(arena, 0, sizeof *out->next);
+        out->accept = lac_arena_array(arena, 0, sizeof *out->accept);
         return out->next && out->accept ? 0 : lac_nomem(err, b->what);
     }
     const int64_t n = lac_dfa_min(t->block, t->edge, t->m, t->accept, t->n, b->n_classes, b->mem, err);

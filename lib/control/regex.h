@@ -10,7 +10,10 @@
  *   \n \t \r \f \v \xHH \u{H...}   a line feed, ..., a byte below 80, a code point
  *   ab a|b (a)   one behind the other, either, a group; (?:a) is (a)
  *   a* a+ a? a{n} a{n,} a{,m} a{n,m}
+ *                a repetition of a repetition stands in a group: (a*)?; groups nest 200 deep
  *   ^ $          allowed at the two ends of the expression, where they say what is so anyhow
+ *
+ * The empty expression and empty alternatives match the empty text.  A byte that is no UTF-8 is itself, outside [ ].
  *
  * Characters are whole: a class never matches half of one, and what matches is UTF-8 where the literals are.  Everything
  * else is refused with the place of the fault. */

@@ -26,7 +26,8 @@ static bool take(parser *p, char c) { return next_is(p, c) && ++p->at; }
 static int64_t add(parser *p, lac_regex_node node, uint64_t size, size_t at)
 {
     if (size > LAC_REGEX_STATES)
-        return lac_err(p->err, LACUNA_E_LIMIT, at, "expression: repetitions and classes up to here make more than %u states", (unsigned)LAC_REGEX_STATES);
+        return lac_err(p->err, LACUNA_E_LIMIT, at, "expression: repetitions and classes up to here make more than %u states",
+                       (unsigned)LAC_REGEX_STATES);
     lac_regex_tree *t = p->tree;
     void *grown = t->node;
     if (!lac_mem_grow(t->seqs.mem, &grown, &t->cap, t->n + 1, sizeof *t->node)) return no_memory(p);
@@ -179,7 +180,8 @@ static int64_t read_group(parser *p, size_t from)
         p->at++;
         if (!take(p, ':')) return FAULT(p, from, "(? is only followed by :");
     }
-    if (p->depth == LAC_REGEX_NESTED) return lac_err(p->err, LACUNA_E_LIMIT, from, "expression: more than %d groups in one another", LAC_REGEX_NESTED);
+    if (p->depth == LAC_REGEX_NESTED)
+        return lac_err(p->err, LACUNA_E_LIMIT, from, "expression: more than %d groups in one another", LAC_REGEX_NESTED);
     p->depth++;
     const int64_t node = read_either(p);
     p->depth--;

@@ -85,7 +85,8 @@ static lacuna_text random_word(place *p, char *room, size_t most)
     return (lacuna_text){room, n};
 }
 
-static void compare(const lac_dfa *d, bool (*holds)(const char *, size_t, const lacuna_text *, size_t), const lacuna_text *w, size_t k, const char *what)
+static void compare(const lac_dfa *d, bool (*holds)(const char *, size_t, const lacuna_text *, size_t), const lacuna_text *w, size_t k,
+                    const char *what)
 {
     char t[8];
     size_t n = 0;
@@ -263,7 +264,8 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, open_place, close_place)
     const struct CMUnitTest tests[] = {
-        T(words), T(empty_words_allow_everything), T(a_run_goes_on_from_a_state), T(intersections), T(too_much_is_refused), T(out_of_memory_at_every_place),
+        T(words), T(empty_words_allow_everything), T(a_run_goes_on_from_a_state), T(intersections),
+        T(too_much_is_refused), T(out_of_memory_at_every_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -118,8 +118,10 @@ static void meanings(void **state)
     place *p = *state;
     for (size_t i = 0; i < sizeof meaning / sizeof *meaning; i++) {
         const lac_dfa d = compile(p, meaning[i].expr);
-        for (size_t k = 0; k < 7 && meaning[i].yes[k]; k++) CHECK(accepts(&d, meaning[i].yes[k]), "%s does not match '%s'", meaning[i].expr, meaning[i].yes[k]);
-        for (size_t k = 0; k < 7 && meaning[i].no[k]; k++) CHECK(!accepts(&d, meaning[i].no[k]), "%s matches '%s'", meaning[i].expr, meaning[i].no[k]);
+        for (size_t k = 0; k < 7 && meaning[i].yes[k]; k++)
+            CHECK(accepts(&d, meaning[i].yes[k]), "%s does not match '%s'", meaning[i].expr, meaning[i].yes[k]);
+        for (size_t k = 0; k < 7 && meaning[i].no[k]; k++)
+            CHECK(!accepts(&d, meaning[i].no[k]), "%s matches '%s'", meaning[i].expr, meaning[i].no[k]);
     }
 }
 
@@ -143,7 +145,8 @@ static const struct {
 } sizes[] = {
     {"", 1},           {"a", 2},          {"a*", 1},           {"(a|a)*b", 2},  {"(a*)*", 1},     {"((a*)+|(b?)*)*", 1}, {"(x+x+)+y", 4},
     {"abc|abd", 4},    {"a(b|c)d|aed", 4}, {"[ab]*a[ab]{3}", 16}, {"a{1,100}", 101}, {"(a{3})*", 3}, {".*", 8},             {".{0,80}", 641},
-    {"[^\\x00-\\u{10FFFF}]", 0}, {"[^\\x00-\\u{10FFFF}]|b", 2}, {"([^\\x00-\\u{10FFFF}])*", 1}, {"[A-Za-z_][A-Za-z0-9_]*", 2},
+    {"[^\\x00-\\u{10FFFF}]", 0},
+    {"[^\\x00-\\u{10FFFF}]|b", 2}, {"([^\\x00-\\u{10FFFF}])*", 1}, {"[A-Za-z_][A-Za-z0-9_]*", 2},
     {"(foo|foobar|bar)", 7}, {"a?a?a?aaa", 7}, {"(.*a){1,50}", 9},
 };
 
@@ -238,7 +241,8 @@ static void faults_are_placed(void **state)
         lac_dfa d;
         const int rc = lac_regex_compile(&d, faults[i].expr, strlen(faults[i].expr), &p->arena, &p->err);
         CHECK(rc == (int)faults[i].code, "%s: %s", faults[i].expr, rc < 0 ? p->err.msg : "no error");
-        CHECK(p->err.where == faults[i].where && strstr(p->err.msg, faults[i].says), "%s: %s at %u", faults[i].expr, p->err.msg, (unsigned)p->err.where);
+        CHECK(p->err.where == faults[i].where && strstr(p->err.msg, faults[i].says),
+              "%s: %s at %u", faults[i].expr, p->err.msg, (unsigned)p->err.where);
         assert_int_equal(lac_regex_compile(&d, faults[i].expr, strlen(faults[i].expr), &p->arena, NULL), faults[i].code);
     }
 }
@@ -346,7 +350,8 @@ static size_t encode(uint32_t c, char *s)
     if (c < 0x80) return s[0] = (char)c, 1;
     if (c < 0x800) return s[0] = (char)(0xC0 | c >> 6), s[1] = (char)(0x80 | (c & 63)), 2;
     if (c < 0x10000) return s[0] = (char)(0xE0 | c >> 12), s[1] = (char)(0x80 | (c >> 6 & 63)), s[2] = (char)(0x80 | (c & 63)), 3;
-    return s[0] = (char)(0xF0 | c >> 18), s[1] = (char)(0x80 | (c >> 12 & 63)), s[2] = (char)(0x80 | (c >> 6 & 63)), s[3] = (char)(0x80 | (c & 63)), 4;
+    return s[0] = (char)(0xF0 | c >> 18),
+           s[1] = (char)(0x80 | (c >> 12 & 63)), s[2] = (char)(0x80 | (c >> 6 & 63)), s[3] = (char)(0x80 | (c & 63)), 4;
 }
 
 /* Near an edge of UTF-8, or anywhere. */
@@ -388,7 +393,8 @@ static void classes_hold_whole_characters(void **state)
 
 static void what_matches_is_utf8(void **state)
 {
-    static const unsigned char edge[] = {0x0A, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1, 0xEC, 0xED, 0xEE, 0xEF, 0xF0, 0xF3, 0xF4, 0xF5, 0xFF};
+    static const unsigned char edge[] = {0x0A, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC1, 0xC2, 0xDF,
+                                         0xE0, 0xE1, 0xEC, 0xED, 0xEE, 0xEF, 0xF0, 0xF3, 0xF4, 0xF5, 0xFF};
     place *p = *state;
     const lac_dfa any = compile(p, "(.|\\n)*"), two = compile(p, ".{2}"), odd = compile(p, "[^a]([^a][^a])*");
     for (size_t i = 0; i < sizeof edge * sizeof edge * sizeof edge * sizeof edge; i++) {
@@ -481,7 +487,8 @@ static void *gauge_fn(void *ctx, void *q, size_t old, size_t now, size_t align)
 static void memory_is_bounded(void **state)
 {
     static const char *const hungry[] = {
-        "[ab]*a[ab]{14}", "((a{1,30}){1,30}){1,30}", ".{0,2000}", "(.|a){0,1000}", "(\\w{0,99}\\d){0,99}", "[\\u{100}-\\u{10FFFF}]{0,400}", "([^a]{0,20}.b){0,60}", "(a|[^b]c){200}",
+        "[ab]*a[ab]{14}", "((a{1,30}){1,30}){1,30}", ".{0,2000}", "(.|a){0,1000}", "(\\w{0,99}\\d){0,99}",
+        "[\\u{100}-\\u{10FFFF}]{0,400}", "([^a]{0,20}.b){0,60}", "(a|[^b]c){200}",
     };
     place *p = *state;
     gauge g = {.inner = p->mem};

@@ -24,7 +24,8 @@ static const struct {
     {"string", "py", {"''", "\"\"", "'a\"b'", "\"it's\"", "'\\''", "r'\\d+'", "R\"\\\"\"", "b'\\x00'", "b'a\"'", "b\"a'\"", "f'{name}: {{}}'", "u'\xC3\xA9'", "'\\n\\x41'"},
      {"'", "'a\"", "'\n'", "'\\d'", "b'\xC3\xA9'", "f'{'", "f'{1 +}'", "r'\\'", "''a'", "x'a'", "\"\"\"a\"\"\"", "rb'a'"}},
     {"line", "prose", {"", "a b\tc", "\xE2\x82\xAC"}, {"\n", "a\n", "\xE2\x82"}},
-    {"word", "prose", {"a", "Don't", "well-known", "l\xE2\x80\x99\xC3\xA9t\xC3\xA9", "\xD0\xB4\xD0\xB0", "\xE6\xBC\xA2\xE5\xAD\x97"}, {"", "-a", "a-", "a--b", "a b", "a1", "a.", "\xC3\x97", "\xF0\x9F\x98\x80"}},
+    {"word", "prose", {"a", "Don't", "well-known", "l\xE2\x80\x99\xC3\xA9t\xC3\xA9", "\xD0\xB4\xD0\xB0", "\xE6\xBC\xA2\xE5\xAD\x97"},
+     {"", "-a", "a-", "a--b", "a b", "a1", "a.", "\xC3\x97", "\xF0\x9F\x98\x80"}},
     {"sentence", "prose", {"A.", "Is it so?", "It costs 3.5, not more!", "\xC3\x89t\xC3\xA9.", "He went to the U.S.A.", "What?!", "So, \"yes\" (or no)."},
      {"", "a.", "A", "A. B.", "No! Yes.", "A\nb.", ".", "Wait... what?", " A.", "A. "}},
 };
