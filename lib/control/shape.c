@@ -15,7 +15,7 @@
 /* \x goes on as long as there are hexadecimal digits: none follows its two. */
 #define C_ESCAPE "\\\\([\"'?\\\\abfnrtv]|[0-3]?[0-7]{1,2})"
 #define C_HEX "(\\\\x[0-9A-Fa-f]{2})"
-#define C_STRING "\"([^\"\\\\\\r]|" C_ESCAPE "|" C_HEX "+([^\"\\\\\\r0-9A-Fa-f]|" C_ESCAPE "))*" C_HEX "*\""
+#define C_STRING "\"([^\"\\\\\\r\\x00]|" C_ESCAPE "|" C_HEX "+([^\"\\\\\\r\\x000-9A-Fa-f]|" C_ESCAPE "))*" C_HEX "*\""
 
 #define PY_DIGITS "[0-9](_?[0-9])*"
 #define PY_INTEGER "[+-]?(0+|[1-9](_?[0-9])*|0[xX][0-9A-Fa-f]+|0[oO][0-7]+|0[bB][01]+)"
