@@ -128,10 +128,11 @@ static int get_lengths(const json_t *o, wishes *w, char *err, size_t err_size)
 static int get_wishes(const json_t *o, wishes *w, sampler *s, char *err, size_t err_size)
 {
     size_t n;
-    int repairs = rpc_get_u32(o, "repairs", &w->repairs, err, err_size);
-    w->repairs_seen = repairs > 0;
+    uint64_t repairs;
+    int said = json_get_uint(o, "repairs", WISHES_REPAIRS_MOST, &repairs, err, err_size);
+    if (said > 0) w->repairs = (uint32_t)repairs, w->repairs_seen = 1;
     w->limits_seen = rpc_is_said(o, "max_tokens");
-    if (repairs < 0 || json_get_choice(o, "syntax", syntax_modes, &w->syntax, err, err_size) < 0 ||
+    if (said < 0 || json_get_choice(o, "syntax", syntax_modes, &w->syntax, err, err_size) < 0 ||
         json_get_text(o, "grammar", &w->grammar, &n, err, err_size) < 0 || json_get_bool(o, "explain", &w->explain, err, err_size) < 0 ||
         rpc_get_positive(o, "candidates", WISHES_CANDIDATES_MOST, &w->candidates, err, err_size) < 0 || get_lengths(o, w, err, err_size))
         return -1;

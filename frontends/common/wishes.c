@@ -12,8 +12,11 @@ int wishes_settle(wishes *w, sampler *s, const char *dash, char sep, char *err, 
     if (w->n_lengths && w->limits_seen)
         return snprintf(err, err_size, "%slengths says how many tokens a hole gets: %smax%ctokens, %smin%ctokens and %sexact do not go with it",
                         dash, dash, sep, dash, sep, dash), -1;
-    /* The baselines are there to be compared with as they were published. */
-    if (w->syntax == SYNTAX_AUTO && sampling_is_baseline((int)s->o.rule)) w->syntax = SYNTAX_OFF;
+    if (sampling_is_baseline((int)s->o.rule)) { /* there to be compared with as it was published */
+        bad = w->syntax == SYNTAX_ON ? "syntax on" : bad;
+        if (bad) return snprintf(err, err_size, "%s%s cannot be used with %srule %s", dash, bad, dash, sampling_rules[s->o.rule]), -1;
+        w->syntax = SYNTAX_OFF;
+    }
     s->o.repairs = w->repairs_seen ? w->repairs : WISHES_REPAIRS;
     s->o.explain = w->explain;
     return 0;

@@ -185,6 +185,7 @@ static int round_of(filling *f, size_t missing)
     size_t n = several && !f->made && o.temperature == 0 ? 1 : missing < LANES_MOST ? missing : LANES_MOST; /* the greedy one is alone */
     o.seed += f->made;
     o.n_candidates = (uint32_t)n;
+    if (!o.document) o.repairs = 0; /* nothing tells what to repair */
     if (f->made && o.temperature == 0) o.temperature = CANDIDATE_TEMPERATURE;
     for (size_t c = 0; c < n; c++) {
         r[c] = new_result(f);

@@ -363,7 +363,7 @@ int cmd_infill(int argc, char **argv)
         OPT_ONE_OF("syntax", &o.w.syntax, "WHEN", syntax_modes, "fills that break the syntax are taken back, the context is chosen by structure: auto "
                    "(if there is a grammar; default), on or off", NULL),
         OPT("grammar", 0, ARG_TEXT, &o.w.grammar, "NAME", "the text's tree-sitter language (default: by its name and contents)"),
-        OPT_NUM_SEEN("repairs", ARG_U32, &o.w.repairs, "N", 0, 4294967295.0, "how often a fill is taken back (default 8)", &o.w.repairs_seen),
+        OPT_NUM_SEEN("repairs", ARG_U32, &o.w.repairs, "N", 0, WISHES_REPAIRS_MOST, "how often a fill is taken back (default 8)", &o.w.repairs_seen),
         OPT("explain", 0, ARG_FLAG, &o.w.explain, NULL, "tell what was read, refused and taken back, and why"),
         OPT_HEAD("output (default: the completed text)"),
         OPT("only", 0, ARG_FLAG, &o.only, NULL, "the fills alone, a line feed behind each"),

@@ -56,7 +56,7 @@ def infill():
     assert r["text"] == "x = " + r["fills"][0] + "\n" and len(steps) == r["nfe"] and all(p["id"] == 1 for p in steps)
     assert abs(sum(x["logprob"] for p in steps for x in p["reveals"]) - r["logprob"]) < 1e-4
     s.call("two", "infill", {"text": "a b c\n", "holes": [{"start": 1, "end": 2, "max_tokens": 2}, {"start": 4, "end": 5, "max_tokens": 3, "one_line": True}],
-                             "order": "random", "alpha0": 1, "steps": 2, "rule": "paper", "temperature": 0.7, "top_k": 9, "top_p": 0.9, "min_p": 0.01, "seed": 3, "lang": "c", "stream": False})
+                             "order": "random", "alpha0": 1, "steps": 2, "rule": "paper", "temperature": 0.7, "top_k": 9, "top_p": 0.9, "min_p": 0.01, "seed": 3, "lang": "c", "syntax": "off", "stream": False})
     r, steps = s.reply("two")
     assert not steps and len(r["result"]["fills"]) == 2 and r["result"]["nfe"] <= 3 and r["result"]["seed"] == 3, r
     s.end()

@@ -34,14 +34,15 @@ fills "--begin and --end" 'x.*0' 'abc.*' -- --begin 1:x --end 1:0 --begin 2:abc
 "$lacuna" infill --max-tokens 12 --json --ban '*:f' --ban '1:x' two.c | tail -1 | py '
 import json,sys
 a,b=json.load(sys.stdin)["fills"]; assert "f" not in a+b and "x" not in a,(a,b)'; say $? "--ban, twice"
-"$lacuna" infill --json --hole 1:max-tokens=3,exact --hole 2:max-tokens=5,min-tokens=5,one-line --no-heal two.c >h.out
+"$lacuna" infill --json --syntax off --hole 1:max-tokens=3,exact --hole 2:max-tokens=5,min-tokens=5,one-line --no-heal two.c >h.out
 t "--hole: limits of its own" py '
 import json
 L=[json.loads(l) for l in open("h.out")]; r=[x for l in L[:-1] for x in l["reveals"]]
 assert len([x for x in r if x["hole"]==0])==3 and len([x for x in r if x["hole"]==1])==5'
 "$lacuna" infill --temp 2 --hole '*:temp=0' --json two.c | tail -1 >h1; "$lacuna" infill --json two.c | tail -1 >h2
 t "--hole: temp=0 is the most likely token" py 'import json; a,b=json.load(open("h1")),json.load(open("h2")); assert a["fills"]==b["fills"]'
-"$lacuna" infill --hole 2:temp=3 --seed 9 --json two.c | tail -1 >h1
+"$lacuna" infill --syntax off --hole 2:temp=3 --seed 9 --json two.c | tail -1 >h1
+"$lacuna" infill --syntax off --json two.c | tail -1 >h2
 t "--hole: a temperature for one" py 'import json; a,b=json.load(open("h1")),json.load(open("h2")); assert a["fills"][0]==b["fills"][0] and a["fills"][1]!=b["fills"][1]'
 printf '{"prompt":"x = ","suffix":";"}\n' | "$lacuna" infill --jsonl --regex '1:[0-9]{3}' | py 'import json,sys; c=json.loads(sys.stdin.readline())["completion"]; assert len(c)==3 and c.isdigit(),c'; say $? "jsonl: --regex"
 
@@ -67,7 +68,7 @@ printf 'abc' >no.txt
 fails "--choice goes with no --regex" 2 "hole 1: a choice goes with no regex" "$lacuna" infill --choice 1:a --regex 1:a two.c
 
 # ---- lengths ----
-"$lacuna" infill --json --lengths 1,2,4 a.py >l.out
+"$lacuna" infill --json --syntax off --lengths 1,2,4 a.py >l.out
 t "--lengths: every length once, the likeliest a token is kept" py '
 import json
 L=[json.loads(l) for l in open("l.out")]; d=L[-1]; c=d["candidates"]
@@ -122,6 +123,8 @@ fails "--jsonl --explain" 2 "explain" "$lacuna" infill --jsonl --explain
 # ---- syntax ----
 fails "usage: --syntax off --repairs" 2 "repairs cannot be used with --syntax off" "$lacuna" infill --syntax off --repairs 2 a.py
 fails "usage: --syntax off --grammar" 2 "grammar cannot be used with --syntax off" "$lacuna" infill --syntax off --grammar c a.py
+for o in "--syntax on" "--repairs 2" "--grammar c"; do fails "usage: $o --rule mdlm" 2 "${o% [0-9c]} cannot be used with --rule mdlm" "$lacuna" infill $o --rule mdlm a.py; done
+fails "--regex --rule bd3" 1 "hole 1 asks for something: that goes with the rules independent and paper" "$lacuna" infill --rule bd3 --regex 1:a a.py
 fails "--syntax on, no grammar known" 1 "option --syntax: no grammar is known" "$lacuna" infill --syntax on x.txt
 fails "--grammar that is not there" 1 "option --grammar: no grammar 'klingon'" "$lacuna" infill --grammar klingon a.py
 fails "--grammar that is a path" 1 "option --grammar: .*no name of a language" "$lacuna" infill --grammar ../c a.py
@@ -159,4 +162,24 @@ grep -q 'read line 1: import' e.err && grep -q 'signature' e.err && grep -q 'not
 t "--candidates: those with valid syntax come first" py '
 import json
 c=json.loads(open("v.out").readlines()[-1])["candidates"]; f=[x["faults"]>0 for x in c]; assert f==sorted(f)'
+for o in "" "--temp 1 --seed 3" --lossless "--order stride --steps 4" "--candidates 3 --temp 1.2" "--choice 1:x|x==NULL"; do
+    "$lacuna" infill --json --explain --max-tokens 8 $o two.c >r.out
+    t "what steps reveal and take back is the fill in the end: $o" py '
+import json
+L=[json.loads(l) for l in open("r.out")]; slots={}
+for l in L[:-1]:
+    if "reveals" not in l: continue
+    s=slots.setdefault(l.get("candidate",0),{})
+    for r in l["reveals"]: s[r["hole"],r["slot"]]=r["text"]
+    for r in l.get("reopened",[]): s.pop((r["hole"],r["slot"]),None)
+d=L[-1]
+for c in d.get("candidates",[d]):
+    s=slots[c.get("candidate",0)]
+    for h in {k[0] for k in s}: assert "".join(s[k] for k in sorted(s) if k[0]==h)==c["fills"][h],(s,c)'
+done
+"$lacuna" infill --json --repairs 0 two.c | tail -1 >r0; "$lacuna" infill --json --repairs 20 two.c | tail -1 >r1
+t "--repairs" py '
+import json
+a,b=json.load(open("r0")),json.load(open("r1")); assert a["repairs"]==0<b["repairs"]<=20 and a["faults"]>0 and b["faults"]<a["faults"],(a,b)'
+fails "--repairs beyond" 2 "from 0 to 256" "$lacuna" infill --repairs 257 two.c
 exit 0
