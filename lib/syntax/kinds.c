@@ -19,6 +19,7 @@
 #define OPEN LAC_KIND_OPEN
 #define CLOSE LAC_KIND_CLOSE
 #define INNER LAC_KIND_INNER
+#define TAIL LAC_KIND_TAIL
 #define QUOTED LAC_KIND_QUOTED
 
 /* Node types with blanks between them; a type may stand in several rows. */
@@ -38,6 +39,7 @@ static const row of_c[] = {
     {IMPORT, "preproc_include"},
     {FUNCTION, "function_definition"},
     {DECLARES, "declaration type_definition struct_specifier union_specifier enum_specifier"},
+    {TAIL, "type_definition"},
     {DECLARES | LINE, "preproc_def preproc_function_def"},
     {BLOCK, "if_statement else_clause for_statement while_statement do_statement switch_statement case_statement"},
     {THROUGH, "preproc_if preproc_ifdef preproc_else preproc_elif preproc_elifdef linkage_specification declaration_list"},

@@ -21,7 +21,8 @@ enum {
     LAC_KIND_OPEN = 1 << 11,    /* a named node that opens a literal */
     LAC_KIND_CLOSE = 1 << 12,   /* and closes it */
     LAC_KIND_INNER = 1 << 13,   /* no hole with its brackets: an argument list */
-    LAC_KIND_QUOTED = 1 << 14   /* a leaf that begins and ends with a byte of quoting */
+    LAC_KIND_TAIL = 1 << 14,    /* a name behind a body: its last line is its head */
+    LAC_KIND_QUOTED = 1 << 15   /* a leaf that begins and ends with a byte of quoting */
 };
 
 typedef struct {

@@ -69,6 +69,10 @@ static lacuna_span head(const lacuna_document *d, const part *p)
     TSTreeCursor at = ts_tree_cursor_new(p->node);
     size_t body = p->kind & LAC_KIND_LINE ? first : body_of(d, &at, BODY_DEPTH);
     ts_tree_cursor_delete(&at);
+    if (p->kind & LAC_KIND_TAIL && body < ts_node_end_byte(p->node)) { /* typedef struct { ... } name; */
+        const size_t last = ts_node_end_byte(p->node) - 1;
+        return (lacuna_span){line_start(d, last), line_end(d, last)};
+    }
     lacuna_span s = {line_start(d, first), line_end(d, first)};
     while (body && body > s.end && strchr(" \t\r\n", d->text[body - 1])) body--; /* a body on a line of its own; the line feed at a node's end */
     for (int i = 1; i < HEAD && s.end < body; i++) s.end = line_end(d, s.end);
@@ -129,11 +133,16 @@ static void swap(part *a, part *b)
     *b = t;
 }
 
+static bool farther(const part *a, const part *b)
+{
+    return a->far > b->far || (a->far == b->far && ts_node_start_byte(a->node) > ts_node_start_byte(b->node));
+}
+
 static void sift_down(part *heap, size_t n)
 {
     for (size_t i = 0, far = 0;; i = far) {
         for (size_t kid = 2 * i + 1; kid < 2 * i + 3 && kid < n; kid++)
-            if (heap[kid].far > heap[far].far) far = kid;
+            if (farther(&heap[kid], &heap[far])) far = kid;
         if (far == i) return;
         swap(&heap[i], &heap[far]);
     }
@@ -143,13 +152,13 @@ static void sift_down(part *heap, size_t n)
 static void keep(outline *o, part p)
 {
     if (o->n_heap == o->cap) {
-        if (!o->cap || p.far >= o->heap->far) return;
+        if (!o->cap || !farther(o->heap, &p)) return;
         *o->heap = p;
         sift_down(o->heap, o->n_heap);
         return;
     }
     o->heap[o->n_heap] = p;
-    for (size_t i = o->n_heap++; i && o->heap[(i - 1) / 2].far < o->heap[i].far; i = (i - 1) / 2) swap(&o->heap[i], &o->heap[(i - 1) / 2]);
+    for (size_t i = o->n_heap++; i && farther(&o->heap[i], &o->heap[(i - 1) / 2]); i = (i - 1) / 2) swap(&o->heap[i], &o->heap[(i - 1) / 2]);
 }
 
 /* The heap in order, the nearest first. */
