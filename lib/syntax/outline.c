@@ -15,16 +15,21 @@ typedef struct {
     TSNode node;
     unsigned kind;           /* of it */
     size_t far;              /* those with less are told first */
-    lacuna_context_why why;
 } part;
+
+/* Those found for one reason: the farthest comes first, and goes first where there are too many. */
+typedef struct {
+    part *of;                /* [n] */
+    size_t n, cap;
+} heap;
+
+#define WHYS ((size_t)LACUNA_CONTEXT_SIGNATURE + 1)
 
 typedef struct {
     const lacuna_document *d;
     const lacuna_span *hole; /* [n] */
     size_t n;
-    lacuna_context_why want; /* what this walk is for */
-    part *heap;              /* [n_heap] found by it, the farthest first; room for cap */
-    size_t n_heap, cap;
+    heap found[WHYS];        /* of each reason; none of LACUNA_CONTEXT_NEAR */
 } outline;
 
 /* ---- lines ---- */
@@ -138,63 +143,62 @@ static bool farther(const part *a, const part *b)
     return a->far > b->far || (a->far == b->far && ts_node_start_byte(a->node) > ts_node_start_byte(b->node));
 }
 
-static void sift_down(part *heap, size_t n)
+static void sift_down(part *p, size_t n)
 {
     for (size_t i = 0, far = 0;; i = far) {
         for (size_t kid = 2 * i + 1; kid < 2 * i + 3 && kid < n; kid++)
-            if (farther(&heap[kid], &heap[far])) far = kid;
+            if (farther(&p[kid], &p[far])) far = kid;
         if (far == i) return;
-        swap(&heap[i], &heap[far]);
+        swap(&p[i], &p[far]);
     }
 }
 
 /* Keep the nearest. */
-static void keep(outline *o, part p)
+static void keep(heap *h, part p)
 {
-    if (o->n_heap == o->cap) {
-        if (!o->cap || !farther(o->heap, &p)) return;
-        *o->heap = p;
-        sift_down(o->heap, o->n_heap);
+    if (h->n == h->cap) {
+        if (!farther(h->of, &p)) return;
+        *h->of = p;
+        sift_down(h->of, h->n);
         return;
     }
-    o->heap[o->n_heap] = p;
-    for (size_t i = o->n_heap++; i && farther(&o->heap[i], &o->heap[(i - 1) / 2]); i = (i - 1) / 2) swap(&o->heap[i], &o->heap[(i - 1) / 2]);
+    h->of[h->n] = p;
+    for (size_t i = h->n++; i && farther(&h->of[i], &h->of[(i - 1) / 2]); i = (i - 1) / 2) swap(&h->of[i], &h->of[(i - 1) / 2]);
 }
 
-/* The heap in order, the nearest first. */
-static void sort(part *heap, size_t n)
+/* The nearest first. */
+static void sort(heap *h)
 {
-    for (; n > 1; n--) {
-        swap(&heap[0], &heap[n - 1]);
-        sift_down(heap, n - 1);
+    for (size_t n = h->n; n > 1; n--) {
+        swap(&h->of[0], &h->of[n - 1]);
+        sift_down(h->of, n - 1);
     }
 }
 
 /* ---- the walk ---- */
 
-/* Take a node if this walk is for such.  Enclosing: functions and classes first, then the deepest first; imports: in text order. */
+/* A node on the way to a hole: functions and classes first, then the deepest first. */
+static void visit_enclosing(outline *o, TSNode node, unsigned kind, uint32_t depth)
+{
+    const unsigned large = LAC_KIND_FUNCTION | LAC_KIND_CLASS;
+    if (kind & LAC_KIND_TITLED) {
+        node = ts_node_child(node, 0);
+        kind = lac_kinds_of(&o->d->kinds, ts_node_symbol(node));
+    }
+    if (kind & (large | LAC_KIND_DECLARES | LAC_KIND_BLOCK))
+        keep(&o->found[LACUNA_CONTEXT_ENCLOSING], (part){node, kind, (kind & large ? 0 : SIZE_MAX / 2) + UINT32_MAX - depth});
+}
+
+/* Any node that the walk comes to. */
 static void visit(outline *o, TSNode node, unsigned kind, bool on_path, uint32_t depth, bool in_function)
 {
-    const unsigned large = LAC_KIND_FUNCTION | LAC_KIND_CLASS, any = large | LAC_KIND_DECLARES | LAC_KIND_BLOCK;
-    const bool imports = kind & LAC_KIND_IMPORT || (kind & LAC_KIND_CALL && calls_import(o->d, node));
-    part p = {node, kind, 0, o->want};
-    switch (o->want) {
-    case LACUNA_CONTEXT_ENCLOSING:
-        if (kind & LAC_KIND_TITLED) {
-            p.node = ts_node_child(node, 0);
-            p.kind = kind = lac_kinds_of(&o->d->kinds, ts_node_symbol(p.node));
-        }
-        p.far = (kind & large ? 0 : SIZE_MAX / 2) + UINT32_MAX - depth;
-        if (on_path && kind & any) keep(o, p);
-        break;
-    case LACUNA_CONTEXT_IMPORT:
-        p.far = ts_node_start_byte(node);
-        if (imports) keep(o, p);
-        break;
-    default:
-        p.far = distance(o, node);
-        if (!imports && !on_path && kind & (large | (in_function ? 0 : LAC_KIND_DECLARES))) keep(o, p);
-    }
+    const unsigned declares = LAC_KIND_FUNCTION | LAC_KIND_CLASS | (in_function ? 0 : LAC_KIND_DECLARES);
+    if (kind & LAC_KIND_IMPORT || (kind & LAC_KIND_CALL && calls_import(o->d, node)))
+        keep(&o->found[LACUNA_CONTEXT_IMPORT], (part){node, kind, ts_node_start_byte(node)}); /* in text order */
+    else if (on_path)
+        visit_enclosing(o, node, kind, depth);
+    else if (kind & declares)
+        keep(&o->found[LACUNA_CONTEXT_SIGNATURE], (part){node, kind, distance(o, node)});
 }
 
 static void walk(outline *o)
@@ -209,7 +213,7 @@ static void walk(outline *o)
         const bool on_path = encloses(o, node, kind);
         if (depth <= function) function = UINT32_MAX;
         if (ts_node_is_named(node)) visit(o, node, kind, on_path, depth, function != UINT32_MAX);
-        if ((on_path || (kind & open && o->want != LACUNA_CONTEXT_ENCLOSING)) && ts_tree_cursor_goto_first_child(&at)) {
+        if ((on_path || kind & open) && ts_tree_cursor_goto_first_child(&at)) {
             if (kind & LAC_KIND_FUNCTION && function == UINT32_MAX) function = depth;
             depth++;
             continue;
@@ -234,31 +238,30 @@ static void take_away(lacuna_span *s, size_t start, size_t end)
         s->start = s->end = 0;
 }
 
-/* Write the heads of a walk's parts behind the n that there are; returns how many there are then. */
-static size_t tell(const outline *o, lacuna_context_part *out, size_t n)
+static size_t tell(const outline *o, lacuna_context_part *out, size_t cap)
 {
-    for (size_t i = 0; i < o->n_heap; i++) {
-        lacuna_span s = head(o->d, &o->heap[i]);
-        for (size_t h = 0; h < o->n; h++) take_away(&s, line_start(o->d, o->hole[h].start), line_end(o->d, o->hole[h].end));
-        for (size_t k = 0; k < n; k++) take_away(&s, out[k].span.start, out[k].span.end);
-        if (s.start < s.end) out[n++] = (lacuna_context_part){s, o->heap[i].why};
-    }
+    size_t n = 0;
+    for (size_t why = LACUNA_CONTEXT_ENCLOSING; why < WHYS; why++)
+        for (size_t i = 0; i < o->found[why].n && n < cap; i++) {
+            lacuna_span s = head(o->d, &o->found[why].of[i]);
+            for (size_t h = 0; h < o->n; h++) take_away(&s, line_start(o->d, o->hole[h].start), line_end(o->d, o->hole[h].end));
+            for (size_t k = 0; k < n; k++) take_away(&s, out[k].span.start, out[k].span.end);
+            if (s.start < s.end) out[n++] = (lacuna_context_part){s, (lacuna_context_why)why};
+        }
     return n;
 }
 
 size_t lac_document_outline(const lacuna_document *d, const lacuna_span *hole, size_t n_holes, lacuna_context_part *out, size_t cap)
 {
-    size_t size, n = 0;
-    if (!d->tree || !cap || !lac_mul(cap, sizeof(part), &size)) return 0;
-    outline o = {.d = d, .hole = hole, .n = n_holes, .heap = lac_mem_alloc(&d->mem, size)};
-    if (!o.heap) return 0;
-    for (o.want = LACUNA_CONTEXT_ENCLOSING; o.want <= LACUNA_CONTEXT_SIGNATURE; o.want++) {
-        o.n_heap = 0;
-        o.cap = cap - n;
-        walk(&o);
-        sort(o.heap, o.n_heap);
-        n = tell(&o, out, n);
-    }
-    lac_mem_free(&d->mem, o.heap, size);
+    size_t size;
+    if (!d->tree || !cap || !lac_mul(cap, WHYS * sizeof(part), &size)) return 0;
+    part *parts = lac_mem_alloc(&d->mem, size);
+    if (!parts) return 0;
+    outline o = {.d = d, .hole = hole, .n = n_holes};
+    for (size_t why = 0; why < WHYS; why++) o.found[why] = (heap){parts + why * cap, 0, cap};
+    walk(&o);
+    for (size_t why = 0; why < WHYS; why++) sort(&o.found[why]);
+    const size_t n = tell(&o, out, cap);
+    lac_mem_free(&d->mem, parts, size);
     return n;
 }
