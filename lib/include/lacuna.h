@@ -227,7 +227,7 @@ LACUNA_API int lacuna_document_open(lacuna_document **out, const char *path, con
 LACUNA_API void lacuna_document_free(lacuna_document *d); /* NULL is allowed */
 
 /* The text as it is now (copied).  What has changed since the last call is found by comparing, and only that is parsed anew.
- * Fails with LIMIT (4 GiB; more than two seconds to parse), NOMEM; the document is then empty. */
+ * Fails with LIMIT (4 GiB, 10,000 brackets open at once, two seconds to parse), NOMEM; the document is then empty. */
 LACUNA_API int lacuna_document_set(lacuna_document *d, const char *text, size_t len, lacuna_error *err);
 
 /* The smallest node around byte `at` that makes a sensible hole (an expression, an argument list, a statement, a block: not a lone

@@ -161,21 +161,30 @@ typedef struct {
 
 static size_t fill_len(const filled *t, size_t i) { return t->fill ? t->fill[i].len : t->hole[i].end - t->hole[i].start; }
 
+/* The lines of the holes; false: out of memory. */
+static bool find_lines(lacuna_document *d, const filled *t)
+{
+    size_t byte = 0, at = 0;
+    if (!lac_mem_grow(&d->mem, (void **)&d->line, &d->cap_line, t->n, sizeof *d->line)) return false;
+    for (size_t i = 0; i < t->n; i++) {
+        const size_t gap = t->hole[i].start - at, after = t->hole[i].end, next = i + 1 < t->n ? t->hole[i + 1].start : d->len;
+        size_t lo = gap;
+        while (lo && d->text[at + lo - 1] != '\n') lo--;
+        const char *feed = next > after ? memchr(d->text + after, '\n', next - after) : NULL;
+        const size_t rest = (feed ? (size_t)(feed - d->text) : next) - after;
+        d->line[i] = (lacuna_span){byte + lo, byte + gap + fill_len(t, i) + rest};
+        byte += gap + fill_len(t, i);
+        at = after;
+    }
+    return true;
+}
+
 /* Does a fault begin or end on the lines of a hole? */
 static bool touches(const filled *t, const lac_fault *f)
 {
-    const char *text = t->d->text;
-    size_t byte = 0, at = 0;
     for (size_t i = 0; i < t->n; i++) {
-        const size_t gap = t->hole[i].start - at, after = t->hole[i].end, next = i + 1 < t->n ? t->hole[i + 1].start : t->d->len;
-        size_t lo = gap;
-        while (lo && text[at + lo - 1] != '\n') lo--;
-        const char *feed = next > after ? memchr(text + after, '\n', next - after) : NULL;
-        const size_t rest = (feed ? (size_t)(feed - text) : next) - after;
-        const size_t start = byte + lo, end = byte + gap + fill_len(t, i) + rest; /* of the lines */
-        if ((f->start >= start && f->start <= end) || (f->end > start && f->end <= end)) return true;
-        byte += gap + fill_len(t, i);
-        at = after;
+        const lacuna_span s = t->d->line[i];
+        if ((f->start >= s.start && f->start <= s.end) || (f->end > s.start && f->end <= s.end)) return true;
     }
     return false;
 }
@@ -212,7 +221,7 @@ static int learn_whole(lacuna_document *d, const lacuna_span *hole, size_t n, la
     bool any = false;
     for (size_t i = 0; i < n; i++) any |= hole[i].start < hole[i].end;
     if (!any) return 0;
-    if (!collect(d, d->tree, &d->old.faults)) return lac_nomem(err, "syntax errors");
+    if (!collect(d, d->tree, &d->old.faults) || !find_lines(d, &t)) return lac_nomem(err, "syntax errors");
     for (size_t i = 0; i < d->old.faults.n; i++)
         if (touches(&t, &d->old.faults.of[i])) return 0;
     return 1;
@@ -274,6 +283,7 @@ int lac_document_check(lacuna_document *d, const lacuna_span *hole, const lacuna
     const int r = learn_old(d, hole, n, err);
     if (r) return r;
     const filled t = {d, hole, fill, n};
+    if (!find_lines(d, &t)) return lac_nomem(err, "syntax errors");
     for (size_t i = 0; i < d->old.faults.n; i++) d->old.faults.of[i].met = false;
     const lac_fault *first = NULL;
     for (size_t i = 0; i < d->faults.n; i++) {

@@ -39,6 +39,7 @@ void lacuna_document_free(lacuna_document *d)
     lac_mem_free(&mem, d->old.faults.of, d->old.faults.cap * sizeof *d->old.faults.of);
     lac_mem_free(&mem, d->faults.of, d->faults.cap * sizeof *d->faults.of);
     lac_mem_free(&mem, d->piece, d->cap_piece * sizeof *d->piece);
+    lac_mem_free(&mem, d->line, d->cap_line * sizeof *d->line);
     lac_kinds_free(&d->kinds, &mem);
     lac_grammars_free(d->grammars);
     lac_mem_free(&mem, d, sizeof *d);
@@ -86,6 +87,23 @@ static TSInputEdit difference(const lacuna_document *d, const char *text, size_t
     return e;
 }
 
+/* tree-sitter 0.20 counts the children of a node in 16 bits: what is open at a place of the text all becomes children of one node where the text
+ * ends there, and more than that writes over memory.  Brackets and chains of operators are what opens without end. */
+static bool nests_too_deep(const char *text, size_t len)
+{
+    size_t depth = 0, run = 0; /* run: bytes other than blanks without a letter, a digit or a line feed */
+    for (size_t i = 0; i < len && depth <= LAC_NESTS && run <= LAC_NESTS; i++) {
+        const char c = text[i];
+        depth += c == '(' || c == '[' || c == '{';
+        depth -= depth && (c == ')' || c == ']' || c == '}');
+        if (c == '\n' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c & 0x80)
+            run = 0;
+        else
+            run += c != ' ';
+    }
+    return depth > LAC_NESTS || run > LAC_NESTS;
+}
+
 int lacuna_document_set(lacuna_document *d, const char *text, size_t len, lacuna_error *err)
 {
     if (d->tree && lac_document_is(d, text, len)) return 0;
@@ -93,6 +111,10 @@ int lacuna_document_set(lacuna_document *d, const char *text, size_t len, lacuna
     if (len >= UINT32_MAX) {
         clear(d);
         return lac_err(err, LACUNA_E_LIMIT, 0, "the text has %zu bytes, a document at most %u", len, UINT32_MAX - 1);
+    }
+    if (nests_too_deep(text, len)) {
+        clear(d);
+        return lac_err(err, LACUNA_E_LIMIT, 0, "the text has more than %zu brackets or operators open at once", LAC_NESTS);
     }
     if (!lac_mem_grow(&d->mem, (void **)&d->text, &d->cap, len + 1, 1)) {
         clear(d);

@@ -10,6 +10,8 @@
 
 #define LAC_PARSE_MICROS ((uint64_t)2000000) /* a parse that takes longer is given up: a first one of 1 MB takes a tenth of it */
 
+#define LAC_NESTS ((size_t)10000) /* brackets open at once: each is a few entries of tree-sitter's stack, which may not have 65,536 */
+
 /* An ERROR or MISSING node, or something missing that has no node. */
 typedef struct {
     uint32_t start, end; /* bytes; equal: MISSING, or an error without text */
@@ -46,6 +48,8 @@ struct lacuna_document {
     lac_faults faults;   /* scratch of a check */
     lac_piece *piece;    /* likewise */
     size_t cap_piece;
+    lacuna_span *line;   /* likewise: lines of the holes, in the text with its fills */
+    size_t cap_line;
 };
 
 /* The place behind n bytes that begin at `from`. */

@@ -175,6 +175,25 @@ static void nodes_lie_in_the_text(void **state)
     }
 }
 
+/* What tree-sitter cannot count is refused; the document is empty, and goes on. */
+static void nests_have_a_limit(void **state)
+{
+    (void)state;
+    static char text[200000];
+    lacuna_error err;
+    lacuna_document *d = open_document("c", NULL);
+    if (!d) skip();
+    set(d, "int x;\n", 7);
+    static const char *const open[] = {"(", "{", "[ (", "!", "* *"};
+    for (size_t i = 0; i < sizeof open / sizeof *open; i++) {
+        for (size_t at = 0, n = strlen(open[i]); at + n <= sizeof text; at += n) memcpy(text + at, open[i], n);
+        assert_int_equal(lacuna_document_set(d, text, sizeof text - 10, &err), LACUNA_E_LIMIT);
+        assert_true(lac_document_is(d, "", 0));
+        set(d, "int x;\n", 7);
+    }
+    lacuna_document_free(d);
+}
+
 static void names_and_folders_are_checked(void **state)
 {
     (void)state;
@@ -223,7 +242,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(edits_of_c),       cmocka_unit_test(edits_of_python),       cmocka_unit_test(texts_come_and_go),
         cmocka_unit_test(nodes_make_holes), cmocka_unit_test(nodes_lie_in_the_text), cmocka_unit_test(names_and_folders_are_checked),
-        cmocka_unit_test(memory_runs_out),
+        cmocka_unit_test(nests_have_a_limit), cmocka_unit_test(memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
