@@ -4,9 +4,14 @@
  *   choices            2  3  )  )  b   3         what each slot could hold instead, with the nats that are lost by it
  *   attempt 1    n  =  f  (  a  )  <eom>         attempt 0 up to a slot, another choice there, and what follows from left to right
  *
- * Attempts are a tree.  Of all choices of all attempts that taken next loses least from the first attempt on, where
- * one that leaves faults if the hole ended right behind it (the parser says so, without a pass) counts as a loss too.  If no
- * attempt is free of faults, the one with fewest stands, of equals the likeliest. */
+ * Attempts are a tree.  Next comes the choice, of all slots of all attempts, that loses least, counted from the first attempt on.  The parser looks
+ * at it before the network does: if the text has faults even where the hole ends right behind it, that counts as a loss
+ * too, and so does what is thrown away.  Most faults are a bracket too few or too many, or a fill that does not stop: then the choice that the
+ * parser likes is behind what is good, and costs a pass or none.  If no attempt is free of faults, the one with fewest
+ * stands, of equals the likeliest.
+ *
+ * Where a slot was not asked for in turn (all of its hole before it, and nothing behind it) no choice is known.  A hole without
+ * choices is filled anew from its first slot. */
 #include <math.h>
 #include <string.h>
 
@@ -15,8 +20,12 @@
 #include "syntax/document.h"
 
 #define MOST_REPAIRS 256 /* attempts are kept */
-#define FAULTY 4 /* nats that a choice counts less which leaves faults */
-#define MOST_LOOKS 16 /* by the parser, before an attempt */
+#define MOST_LOOKS 64    /* by the parser, before an attempt */
+
+/* In nats (tests/eval/syntax.c; twice or half as much is nearly as good): */
+#define FAULTY 8         /* a choice with faults, */
+#define DROPPED 0.4      /* each token of the attempt that is thrown away for one, */
+#define ANEW 2           /* each attempt */
 
 /* ---- begin ---- */
 
@@ -146,21 +155,6 @@ static int find_faults(lacuna_session *s, lac_syntax_faults *out, lacuna_error *
     return lac_document_check(s->req.opt.document, s->req.span, s->req.said, s->req.canvas.n_holes, out, err);
 }
 
-/* The slot whose token holds a byte of a fill; behind its last byte the one that ended it. */
-static size_t slot_at(const lacuna_session *s, const lac_fill *f, size_t hole, size_t at)
-{
-    const lac_canvas *c = &s->req.canvas;
-    const size_t last = c->hole[hole].first + c->hole[hole].n;
-    size_t slot = c->hole[hole].first;
-    if (c->heal) at += c->heal[hole].rest.len;
-    for (; slot < f->end[hole] && slot + 1 < last; slot++) {
-        const size_t n = lacuna_token_bytes(s->model, f->token[slot]).len;
-        if (at < n) break;
-        at -= n;
-    }
-    return slot;
-}
-
 /* The candidate is full: is it a text without faults? */
 static int check(lacuna_session *s, lac_fill *f, lac_attempt *t, lacuna_error *err)
 {
@@ -170,10 +164,7 @@ static int check(lacuna_session *s, lac_fill *f, lac_attempt *t, lacuna_error *e
     int r = find_faults(s, &faults, err);
     if (r) return r;
     t->faults = f->faults = faults.n;
-    if (faults.n) {
-        t->hole = faults.hole;
-        t->slot = slot_at(s, f, faults.hole, faults.at);
-    }
+    t->hole = faults.hole;
     t->logprob = f->logprob;
     memcpy(t->token, f->token, q->canvas.n_slots * sizeof *t->token);
     memcpy(t->end, f->end, q->canvas.n_holes * sizeof *t->end);
@@ -253,19 +244,25 @@ typedef struct {
     lac_choice *choice; /* NULL: any */
 } lac_branch;
 
+static double cost_of(const lac_canvas *c, const lac_attempt *t, size_t slot, const lac_choice *choice)
+{
+    const double cost = t->cost + choice->lost;
+    return choice->state == LAC_CHOICE_FAULTY ? cost + FAULTY + DROPPED * (double)(t->end[c->hole_of[slot]] - slot) : cost;
+}
+
 /* The choice that loses least. */
-static lac_branch cheapest(const lac_repairs *r, size_t S)
+static lac_branch cheapest(const lac_canvas *c, const lac_repairs *r)
 {
     lac_branch best = {0};
-    double least = 12;
+    double least = INFINITY;
     for (lac_attempt *t = r->attempt; t <= r->attempt + r->n; t++)
-        for (size_t i = 0; i < S * LAC_CHOICES; i++) {
-            lac_choice *c = &t->choice[i];
-            const double cost = t->cost + c->lost + (c->state == LAC_CHOICE_FAULTY ? FAULTY : 0);
-            if (c->token < 0 || !(cost < least)) continue;
-            least = cost;
-            best = (lac_branch){t, i / LAC_CHOICES, c};
-        }
+        for (size_t slot = 0; slot < c->n_slots; slot++)
+            for (lac_choice *x = t->choice + slot * LAC_CHOICES; t->reveal[slot].token >= 0 && x < t->choice + (slot + 1) * LAC_CHOICES; x++) {
+                const double cost = x->token >= 0 ? cost_of(c, t, slot, x) : INFINITY;
+                if (!(cost < least)) continue;
+                least = cost;
+                best = (lac_branch){t, slot, x};
+            }
     return best;
 }
 
@@ -273,7 +270,7 @@ static lac_branch cheapest(const lac_repairs *r, size_t S)
 static int choose(lacuna_session *s, const lac_repairs *r, lac_branch *out, lacuna_error *err)
 {
     for (int looks = 0;; looks++) {
-        *out = cheapest(r, s->req.canvas.n_slots);
+        *out = cheapest(&s->req.canvas, r);
         if (!out->from || out->choice->state != LAC_CHOICE_NEW || looks == MOST_LOOKS) return 0;
         lac_syntax_faults faults;
         write_fills(s, out->from->token, out->slot, out->choice->token);
@@ -283,16 +280,7 @@ static int choose(lacuna_session *s, const lac_repairs *r, lac_branch *out, lacu
     }
 }
 
-/* No choice is known: take back what stands from the fault on, and each time twice as much before it. */
-static lac_branch further_back(const lac_request *q, lac_repairs *r)
-{
-    lac_attempt *t = &r->attempt[r->n];
-    const size_t first = q->canvas.hole[t->hole].first, n = t->slot - first;
-    const lac_branch b = {t, n > r->back ? t->slot - r->back : first, NULL};
-    r->back = 2 * r->back + 1;
-    return b;
-}
-
+/* A choice as it is told. */
 static lacuna_reveal reveal_of(const lacuna_session *s, const lac_fill *f, size_t slot, const lac_choice *c, const lacuna_reveal *old)
 {
     lacuna_reveal v = *old;
@@ -308,12 +296,36 @@ static lacuna_reveal reveal_of(const lacuna_session *s, const lac_fill *f, size_
     return v;
 }
 
+/* Explain: what stood there was likelier than the choice. */
+static lacuna_refusal refusal_of(const lacuna_reveal *v)
+{
+    return (lacuna_refusal){v->candidate, v->hole, v->slot, v->token, v->text, exp(v->logprob), LACUNA_REFUSED_SYNTAX};
+}
+
+/* The slot holds a choice, and all behind it in the hole is open, or closed by it. */
+static void take(lacuna_session *s, lac_fill *f, lac_branch b, lac_attempt *next)
+{
+    const size_t h = s->req.canvas.hole_of[b.slot], last = f->end[h];
+    const lacuna_reveal *old = &b.from->reveal[b.slot];
+    f->repair.refused = refusal_of(old);
+    next->reveal[b.slot] = reveal_of(s, f, b.slot, b.choice, old);
+    next->cost += b.choice->lost + ANEW;
+    f->token[b.slot] = b.choice->token;
+    f->n_open--;
+    if (b.choice->token == s->model->info.eom) {
+        f->end[h] = b.slot;
+        for (size_t i = b.slot + 1; i < last; i++) f->token[i] = b.choice->token;
+        f->n_open = 0;
+    }
+    b.choice->token = -1;
+}
+
+/* The next attempt begins. */
 static void branch(lacuna_session *s, lac_fill *f, lac_branch b)
 {
     lac_request *q = &s->req;
     lac_repairs *r = &f->repair;
     const size_t h = q->canvas.hole_of[b.slot], last = q->canvas.hole[h].first + q->canvas.hole[h].n, S = q->canvas.n_slots;
-    const int32_t eom = s->model->info.eom;
     lac_attempt *next = &r->attempt[r->n + 1];
     memcpy(f->token, b.from->token, S * sizeof *f->token);
     memcpy(f->end, b.from->end, q->canvas.n_holes * sizeof *f->end);
@@ -325,18 +337,7 @@ static void branch(lacuna_session *s, lac_fill *f, lac_branch b)
     f->end[h] = last;
     f->n_open = last - b.slot;
     next->cost = b.from->cost;
-    if (b.choice) {
-        next->reveal[b.slot] = reveal_of(s, f, b.slot, b.choice, &b.from->reveal[b.slot]);
-        next->cost += b.choice->lost;
-        f->token[b.slot] = b.choice->token;
-        f->n_open--;
-        if (b.choice->token == eom) {
-            f->end[h] = b.slot;
-            for (size_t i = b.slot + 1; i < last; i++) f->token[i] = eom;
-            f->n_open = 0;
-        }
-        b.choice->token = -1;
-    }
+    if (b.choice) take(s, f, b, next);
     if (q->heals) lac_spell_close(s, f);
     settle(s, f, next);
     r->n++;
@@ -367,21 +368,43 @@ static const lac_attempt *put_back(lacuna_session *s, lac_fill *f)
     return best;
 }
 
+/* A full candidate with a fault goes on, if there is something to try. */
+static int again(lacuna_session *s, lac_fill *f, bool *more, lacuna_error *err)
+{
+    const lac_request *q = &s->req;
+    lac_repairs *r = &f->repair;
+    lac_branch b;
+    *more = false;
+    if (f->repairs == q->opt.repairs) return 0;
+    int e = choose(s, r, &b, err);
+    if (e) return e;
+    if (!b.from && !r->anew) {
+        b = (lac_branch){&r->attempt[r->n], q->canvas.hole[r->attempt[r->n].hole].first, NULL};
+        r->anew = true;
+    }
+    *more = b.from != NULL;
+    if (*more) branch(s, f, b);
+    return 0;
+}
+
 int lac_repair(lacuna_session *s, lac_fill *f, lacuna_error *err)
 {
+    lac_request *q = &s->req;
     lac_repairs *r = &f->repair;
-    const lac_attempt *was = &r->attempt[r->n], *stands_now = NULL;
-    note(&s->req, f);
-    while (f->n_asked && !f->n_open && !stands_now) {
-        lac_branch b;
-        lac_attempt *t = &r->attempt[r->n];
-        int e = check(s, f, t, err);
+    const lac_attempt *was = &r->attempt[r->n], *now = was;
+    note(q, f);
+    if (f->n_open) return 0;
+    r->refused.token = -1;
+    for (bool more = true; more && !f->n_open;) {
+        int e = check(s, f, &r->attempt[r->n], err);
+        if (!e && f->faults) e = again(s, f, &more, err);
         if (e) return e;
-        if (!f->faults) stands_now = t;
-        else if (f->repairs == s->req.opt.repairs) stands_now = put_back(s, f);
-        else if ((e = choose(s, r, &b, err))) return e;
-        else branch(s, f, b.from ? b : further_back(&s->req, r));
+        now = &r->attempt[r->n];
+        if (!f->faults) break;
+        if (!more) now = put_back(s, f);
     }
-    tell(&s->req, f, was, stands_now ? stands_now : &r->attempt[r->n]);
+    tell(q, f, was, now);
+    if (q->opt.explain && r->refused.token >= 0 && q->event.n_refusals < q->n_fills * q->canvas.n_slots)
+        q->refusal[q->event.n_refusals++] = r->refused;
     return 0;
 }

@@ -45,7 +45,13 @@ typedef struct {
     lac_draft_record record;
 } lac_lossless;
 
-#define LAC_CHOICES 4          /* tokens that a slot may hold instead, which repair.c remembers */
+/* What a slot gives the tokens of a word, apart from all others; d: logit / temperature of a token, less most. */
+typedef struct {
+    double most;               /* the largest logit / temperature; -INFINITY: the slot may hold none of them */
+    double sum, lean;          /* of e^d, and of d e^d where nothing is cut */
+} lac_mass;
+
+#define LAC_CHOICES 16         /* tokens that a slot may hold instead, which repair.c remembers */
 
 /* A token that a slot may hold instead of the one that stands there. */
 typedef struct {
@@ -63,14 +69,15 @@ typedef struct {
     double cost;               /* nats lost by the choices that it and what it was made from have taken */
     double logprob;
     size_t faults;             /* how many it adds, */
-    size_t hole, slot;         /* and where the first of them is */
+    size_t hole;               /* and where the first of them is */
 } lac_attempt;
 
 typedef struct {
     lac_attempt *attempt;      /* [repairs + 1] the first n are done, and the one at n is in progress; NULL: no document */
     size_t n;
-    size_t back;               /* slots before a fault that were taken back where no choice was known */
+    bool anew;                 /* no choice was known, and a hole was taken back whole */
     lac_choice *choice;        /* [S, LAC_CHOICES] of the slots that this step asks for; NULL: no repairs */
+    lacuna_refusal refused;    /* what the last attempt would not have; token -1: nothing */
     bool *entered;             /* [S] scratch */
 } lac_repairs;
 
@@ -105,7 +112,6 @@ typedef struct {
     lac_lossless lossless;
     size_t cached;             /* BD3: slots before this one are in the cache */
     size_t repairs;            /* how often it was taken back */
-    double heat;               /* the least temperature of what is filled anew; 0: none */
     size_t faults;             /* syntax errors that it adds, when it is done */
     lac_repairs repair;        /* with a document */
     size_t n_tokens;           /* revealed, <eom> included */
@@ -127,7 +133,11 @@ typedef struct {
     double *bias;              /* [words + 2] scratch */
     size_t n_words;            /* of the demand that has most */
     float *row;                /* [widest, V] logits of slots that are settled together; NULL: never so */
-    double **weight;           /* [widest] of [words + 2] */
+    lac_softmax *dist;         /* [widest] what the model says of each row */
+    float *sorted;             /* [widest, V] the rows by word (lift.h): tokens that a slot may hold, -INFINITY what was cut; the others are stale */
+    uint8_t *kept;             /* [V] scratch: what a cut leaves; 0 between */
+    lac_mass **mass;           /* [widest] of [words + 1] */
+    double **weight;           /* [widest] of [words + 2] mass on one scale */
     double *closed;            /* [widest] ln of what a slot counts where it is closed */
     size_t *together, *at;     /* [widest] scratch: indices into asked of the slots of a hole, and where they are in its chain */
     uint8_t *panels;           /* [V / LAC_PANEL, rounded up] wanted by the slots of a step that all spell */
@@ -169,6 +179,8 @@ size_t lac_obey_slot(const lacuna_session *s, const lac_fill *f, size_t slot); /
 /* ---- of joint.c ---- */
 
 int lac_joint_begin(lacuna_session *s, size_t widest, lacuna_error *err);
+/* The row of the k-th slot asked for, which is settled together with others. */
+void lac_joint_keep(lacuna_session *s, size_t k, const float *logits);
 /* Is a slot that is asked for settled together with others of its hole? */
 bool lac_joint_is(const lac_request *q, const lac_fill *f, size_t slot);
 size_t lac_joint_ask(const lac_request *q, lac_fill *f, size_t n); /* adds the slots between those due; returns how many are asked for */
@@ -184,9 +196,8 @@ void lac_refuse(lacuna_session *s, lac_fill *f, size_t k, const float *logits, c
 /* ---- of step.c ---- */
 
 uint64_t lac_step_draw(const lac_request *q, const lac_fill *f, size_t slot); /* index of a slot's noise */
-lac_cut lac_step_cut(const lac_request *q, const lac_fill *f, size_t slot);   /* how its token is drawn */
-/* The k-th slot asked for holds a token that was drawn with others: what is reported of it. */
-int lac_step_report(lacuna_session *s, lac_fill *f, size_t k, const float *logits, lacuna_error *err);
+/* The k-th slot asked for holds a token that was drawn with others: what is reported of it; p: what the model says of its row. */
+int lac_step_report(lacuna_session *s, lac_fill *f, size_t k, const float *logits, const lac_softmax *p, lacuna_error *err);
 
 /* ---- of spell.c ---- */
 

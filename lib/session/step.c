@@ -79,13 +79,6 @@ uint64_t lac_step_draw(const lac_request *q, const lac_fill *f, size_t slot)
     return own + ((uint64_t)f->repairs << 40);
 }
 
-lac_cut lac_step_cut(const lac_request *q, const lac_fill *f, size_t slot)
-{
-    lac_cut cut = q->cut[q->canvas.hole_of[slot]];
-    if (f->heat > cut.temperature) cut.temperature = f->heat;
-    return cut;
-}
-
 /* A line feed where a hole of one line may end stands for <eom>.  Then what was picked is checked, and explained. */
 static int settle(lacuna_session *s, lac_fill *f, size_t k, const float *logits, const uint8_t *flags, uint8_t deny, bool line_ends,
                   lacuna_error *err)
@@ -97,21 +90,20 @@ static int settle(lacuna_session *s, lac_fill *f, size_t k, const float *logits,
         out->logprob += (double)logits[eom] - logits[out->token];
         out->token = eom;
     }
-    if (out->token < 0) return lac_err(err, LACUNA_E_CONSTRAINT, slot, "no token is allowed at slot %zu", slot);
     if (!isfinite(out->logprob) || !isfinite(out->entropy))
         return lac_err(err, LACUNA_E_INTERNAL, slot, "the network gave no number at slot %zu: the weights are damaged", slot);
+    if (out->token < 0) return lac_err(err, LACUNA_E_CONSTRAINT, slot, "no token is allowed at slot %zu", slot);
     if (s->req.opt.explain) lac_refuse(s, f, k, logits, flags, deny);
     return 0;
 }
 
-int lac_step_report(lacuna_session *s, lac_fill *f, size_t k, const float *logits, lacuna_error *err)
+int lac_step_report(lacuna_session *s, lac_fill *f, size_t k, const float *logits, const lac_softmax *p, lacuna_error *err)
 {
     const lac_request *q = &s->req;
     const size_t slot = f->asked[k];
-    const lac_softmax p = lac_softmax_of(logits, s->model->info.n_vocab, s->model->flags, LAC_TOKEN_NEVER, s->model->kern);
     const uint8_t *flags = q->opt.explain ? lac_obey_flags(s, f, slot, (lacuna_text){0}) : s->model->flags;
-    if (f->pick[k].token >= 0) f->pick[k].logprob = logits[f->pick[k].token] - p.norm;
-    f->pick[k].entropy = p.entropy;
+    if (f->pick[k].token >= 0) f->pick[k].logprob = logits[f->pick[k].token] - p->norm;
+    f->pick[k].entropy = p->entropy;
     return settle(s, f, k, logits, flags, LAC_TOKEN_OUT, q->deny[slot] & LAC_TOKEN_LINE, err);
 }
 
@@ -121,7 +113,7 @@ static int pick(lacuna_session *s, lac_fill *f, size_t k, const float *logits, l
     lac_request *q = &s->req;
     const size_t slot = f->asked[k];
     const bool obeys = lac_obey_is(q, q->canvas.hole_of[slot]);
-    const lac_cut cut = lac_step_cut(q, f, slot);
+    const lac_cut cut = q->cut[q->canvas.hole_of[slot]];
     const uint8_t *flags = s->model->flags;
     lacuna_text rest = {0};
     const bool spells = lac_spell_front(s, f, slot, &rest);
@@ -191,7 +183,7 @@ static int take_row(void *ctx, size_t p, size_t i, const float *logits, lacuna_e
     const size_t k = i - f->first;
     if (q->opt.on_logits) q->opt.on_logits(q->opt.on_logits_ctx, q->stats.nfe, f->asked[k], logits, s->model->info.n_vocab);
     if (q->opt.lossless) return lac_lossless_suppose(f, k) ? pick(s, f, k, logits, err) : 0;
-    if (lac_joint_is(q, f, f->asked[k])) memcpy(q->row + k * s->model->info.n_vocab, logits, s->model->info.n_vocab * sizeof *logits);
+    if (lac_joint_is(q, f, f->asked[k])) lac_joint_keep(s, k, logits);
     else {
         int r = pick(s, f, k, logits, err);
         if (r) return r;
