@@ -9,8 +9,9 @@
  * its holes and no fault on their lines; else in the text with its holes empty.  So a fault around it all, which is what recovery makes
  * of a bracket open elsewhere, spoils no fill; one that an empty hole has too and that begins or ends on its lines does.
  *
- * Tried on 4,000 holes in C and Python with a byte of punctuation gone elsewhere in the text: with every fault old that does not touch the lines,
- * and none that lies around them, 2 % of the right fills were held for wrong in C, 19 % in Python. */
+ * Of the right fills of 1,000 holes each in C and Python, in texts that lacked a byte of punctuation elsewhere, 1 % and 2 % are held for wrong where
+ * the text holds them already, 2 % and 5 % where they are insertions.  With faults around the holes all new it was 2 % and 19 %.  Of wrong
+ * insertions in texts that are right otherwise, 1.5 % go unseen: with and without them the same fault lies elsewhere. */
 #include <string.h>
 
 #include "base/err.h"
