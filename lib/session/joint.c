@@ -342,7 +342,7 @@ int lac_joint_draw(lacuna_session *s, lac_fill *f, lacuna_error *err)
     for (size_t h = 0; h < q->canvas.n_holes; h++) {
         if (!q->demand[h] || !f->joint[h]) continue;
         const size_t n = gather(s, f, h);
-        lac_cut cut = lac_step_cut(q, f, q->canvas.hole[h].first);
+        lac_cut cut = q->cut[h];
         cut = weigh_all(s, f, h, n, cut, f->plan.dynamic && heat_of(&cut) == 1 && !cuts(&cut)); /* as it was proposed */
         for (size_t i = 0; i < n; i++) {
             const size_t k = q->together[i];
