@@ -191,6 +191,19 @@ static int rows(lac_lift *out, const lifter *l, lac_arena *arena, lacuna_error *
     return 0;
 }
 
+/* The tokens of each word. */
+static int deal(lac_lift *out, uint32_t n_vocab, lac_arena *arena, lacuna_error *err)
+{
+    out->token = lac_arena_array(arena, n_vocab, sizeof *out->token);
+    out->first = lac_arena_array(arena, (size_t)out->n_words + 4, sizeof *out->first);
+    if (!out->token || !out->first) return lac_nomem(err, "words of an automaton");
+    uint32_t *at = out->first + 1; /* of each word moves on to where the next begins */
+    for (uint32_t v = 0; v < n_vocab; v++) at[out->word_of[v] + 1]++;
+    for (uint32_t w = 0; w <= out->n_words; w++) at[w + 1] += at[w];
+    for (uint32_t v = 0; v < n_vocab; v++) out->token[at[out->word_of[v]]++] = v;
+    return 0;
+}
+
 int lac_lift_make(lac_lift *out, const lac_dfa *dfa, lacuna_text (*bytes)(const void *ctx, int32_t token), const void *ctx, uint32_t n_vocab,
                   int32_t eom, const uint8_t *flags, uint8_t never, uint8_t ends, lac_arena *arena, lacuna_error *err)
 {
@@ -215,6 +228,7 @@ int lac_lift_make(lac_lift *out, const lac_dfa *dfa, lacuna_text (*bytes)(const 
     for (uint32_t v = 0; !r && v < n_vocab; v++)
         if (l.word_of[v] >= IS_EOM) l.word_of[v] = out->n_words + (l.word_of[v] == NONE);
     out->word_of = l.word_of;
+    if (!r) r = deal(out, n_vocab, arena, err);
     lac_mem_free(l.mem, l.todo, l.todo_cap * sizeof *l.todo);
     lac_mem_free(l.mem, l.path, l.path_cap * sizeof *l.path);
     lac_mem_free(l.mem, l.column, l.column_cap * sizeof *l.column);

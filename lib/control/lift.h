@@ -21,6 +21,8 @@ typedef struct {
     uint32_t n;            /* states of the automaton */
     uint32_t n_words;
     uint32_t *word_of;     /* [V] word of each token; n_words: <eom>, and what stands for it; n_words + 1: no state lives through it */
+    uint32_t *token;       /* [V] all tokens, by word, then ascending */
+    uint32_t *first;       /* [n_words + 3] where the tokens of each word begin, those behind the last word included */
     size_t *row;           /* [n + 1] where the edges of each state begin */
     lac_lift_edge *edge;   /* [row[n]] by state, then word; next is below n */
     uint8_t *accept;       /* [n] */

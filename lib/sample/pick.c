@@ -122,9 +122,11 @@ static bool hopeless(double u, double d)
     return d > 0 && d > (1 - e) * 0.6931471805599454;
 }
 
-static void race(lac_pick *out, const lac_cand *c, size_t n, size_t v, const lac_rng *rng, uint64_t draw, const double *uniform)
+/* total: sum of e^(value - top). */
+static void race(lac_pick *out, const lac_cand *c, size_t n, size_t v, double top, double total, const lac_rng *rng, uint64_t draw,
+                 const double *uniform)
 {
-    double top = maximum(c, n), total = mass(c, n, top), first = -INFINITY, value = 0;
+    double first = -INFINITY, value = 0;
     for (size_t i = 0; i < n; i++) {
         double u = uniform ? uniform[c[i].token] : lac_u01(lac_rng_at(rng, draw * v + (uint32_t)c[i].token));
         if (hopeless(u, first - c[i].value)) continue;
@@ -138,34 +140,10 @@ static void race(lac_pick *out, const lac_cand *c, size_t n, size_t v, const lac
     if (out->token >= 0) out->prob = exp(value - top) / total;
 }
 
-lac_pick lac_pick_listed(const lac_cand *c, size_t n, size_t v, bool greedy, const lac_rng *rng, uint64_t draw)
+lac_pick lac_pick_listed(const lac_cand *c, size_t n, size_t v, double top, double total, const lac_rng *rng, uint64_t draw)
 {
     lac_pick out = {.token = -1};
-    if (!n) return out;
-    size_t first = 0;
-    double second = -INFINITY, spread = 0;
-    for (size_t i = 1; i < n; i++) {
-        const bool ahead = before(&c[i], &c[first]);
-        const double behind = ahead ? c[first].value : c[i].value;
-        if (behind > second) second = behind;
-        if (ahead) first = i;
-    }
-    const double top = c[first].value, total = mass(c, n, top), norm = top + log(total);
-    for (size_t i = 0; i < n; i++) {
-        const double p = exp(c[i].value - norm);
-        if (p > 0) spread -= p * (c[i].value - norm);
-    }
-    out.entropy = spread;
-    out.best = 1 / total;
-    out.margin = out.best - exp(second - norm);
-    if (greedy) {
-        out.token = c[first].token;
-        out.prob = 1;
-        out.logprob = top - norm;
-    } else {
-        race(&out, c, n, v, rng, draw, NULL);
-        out.logprob = log(out.prob);
-    }
+    race(&out, c, n, v, top, total, rng, draw, NULL);
     return out;
 }
 
@@ -188,7 +166,9 @@ lac_pick lac_pick_token(const float *logits, size_t v, const uint8_t *flags, uin
         size_t n = 0;
         for (size_t i = 0; i < v; i++)
             if (!(flags[i] & (deny | LAC_TOKEN_NEVER))) room[n++] = (lac_cand){logits[i] / cut->temperature, (int32_t)i};
-        race(&out, room, lac_pick_cut(room, n, cut), v, rng, draw, uniform);
+        n = lac_pick_cut(room, n, cut);
+        const double top = maximum(room, n);
+        race(&out, room, n, v, top, mass(room, n, top), rng, draw, uniform);
     }
     if (out.token >= 0) out.logprob = logits[out.token] - p.norm;
     return out;

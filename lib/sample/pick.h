@@ -49,9 +49,9 @@ typedef struct {
  * top-p: from the top until the mass exceeds p, the one that crosses included, at least one (nucleus). */
 size_t lac_pick_cut(lac_cand *c, size_t n, const lac_cut *cut);
 
-/* A token from a list whose values are ln weights, as they are: nothing is cut; greedy: the largest (ties: the lower id).  prob is of the
- * draw; best, margin and entropy are of the list, and logprob is ln of the token's share in it.  -1 where the list is empty. */
-lac_pick lac_pick_listed(const lac_cand *c, size_t n, size_t v, bool greedy, const lac_rng *rng, uint64_t draw);
+/* A token from a list whose values are ln weights, as they are: nothing is cut.  top: the largest; total: the sum of e^(value - top).  Only token
+ * (-1 where the list is empty) and prob are set. */
+lac_pick lac_pick_listed(const lac_cand *c, size_t n, size_t v, double top, double total, const lac_rng *rng, uint64_t draw);
 
 /* flags[v]: properties of each token.  deny: those not allowed here (LAC_TOKEN_NEVER is always denied).
  * room[v] is scratch.  Noise: -log(-log u) with u = uniform[token] if uniform is not NULL, else the number of

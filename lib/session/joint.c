@@ -32,9 +32,11 @@ int lac_joint_begin(lacuna_session *s, size_t widest, lacuna_error *err)
         !(q->dist = lac_arena_array(a, widest, sizeof *q->dist)) || !(q->closed = lac_arena_array(a, widest, sizeof *q->closed)) ||
         !(q->at = lac_arena_array(a, widest, sizeof *q->at)))
         return lac_nomem(err, "request");
-    for (size_t i = 0; i < widest; i++)
-        if (!(q->mass[i] = lac_arena_array(a, q->n_words + 1, sizeof **q->mass)) || !(q->weight[i] = lac_arena_array(a, q->n_words + 2, sizeof **q->weight)))
-            return lac_nomem(err, "request");
+    for (size_t i = 0; i < widest; i++) {
+        q->mass[i] = lac_arena_array(a, q->n_words + 1, sizeof **q->mass);
+        q->weight[i] = lac_arena_array(a, q->n_words + 2, sizeof **q->weight);
+        if (!q->mass[i] || !q->weight[i]) return lac_nomem(err, "request");
+    }
     return 0;
 }
 

@@ -87,7 +87,7 @@ static int fill(bench *b, int way, int wish, double temperature, times *t, size_
 {
     static const size_t plan[SLOTS] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, groups[SLOTS / GROUP] = {GROUP, GROUP};
     lacuna_text ban[BANNED];
-    lacuna_hole hole = {.span = {b->at, b->at}, .max_tokens = SLOTS, .exact = 1};
+    lacuna_hole hole = {.span = {b->at, b->at}, .max_tokens = SLOTS, .min_tokens = SLOTS};
     lacuna_infill_options opt = {LACUNA_INFILL_INIT, .temperature = temperature, .seed = 3};
     const lacuna_event *ev;
     int r = 1;

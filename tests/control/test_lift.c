@@ -110,6 +110,13 @@ static void check_tokens(const lac_lift *l, const automaton *a, const vocabulary
         if (lives) n_used += !used[w], used[w] = 1;
     }
     assert_int_equal(n_used, l->n_words);
+    assert_int_equal(l->first[0], 0);
+    assert_int_equal(l->first[l->n_words + 2], V);
+    for (uint32_t w = 0; w < l->n_words + 2; w++)
+        for (uint32_t i = l->first[w]; i < l->first[w + 1]; i++) {
+            assert_int_equal(l->word_of[l->token[i]], w);
+            assert_true(i == l->first[w] || l->token[i - 1] < l->token[i]);
+        }
 }
 
 static void as_the_automaton(void **state)

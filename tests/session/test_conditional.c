@@ -36,16 +36,16 @@ static void drop(logits *l)
     *l = (logits){0};
 }
 
-/* p of the model: mask and control tokens are no part of it. */
-static double norm(const float *row)
+/* p of the model at a temperature: mask and control tokens are no part of it. */
+static double norm(const float *row, double heat)
 {
     const lacuna_model_info *in = lacuna_model_get_info(model);
     double top = -INFINITY, sum = 0;
     for (uint32_t v = 0; v < in->n_vocab; v++)
         if (lacuna_token_bytes(model, (lacuna_token)v).len || (lacuna_token)v == in->eom) top = fmax(top, row[v]);
     for (uint32_t v = 0; v < in->n_vocab; v++)
-        if (lacuna_token_bytes(model, (lacuna_token)v).len || (lacuna_token)v == in->eom) sum += exp(row[v] - top);
-    return top + log(sum);
+        if (lacuna_token_bytes(model, (lacuna_token)v).len || (lacuna_token)v == in->eom) sum += exp((row[v] - top) / heat);
+    return top / heat + log(sum);
 }
 
 /* ---- the list of all texts ---- */
@@ -55,6 +55,7 @@ typedef struct {
     lacuna_token token[SOME];    /* made of the letters of the expression */
     size_t n;
     const logits *l;
+    double heat;                 /* temperature */
     double norm[SLOTS];
     size_t min;                  /* no <eom> before this slot */
     size_t last;                 /* the last slot whose weights count */
@@ -121,13 +122,13 @@ static void walk(list *a, size_t slot, const char *s, double weight)
     if (matches(a, s) && slot >= a->min) {
         a->held[slot] = eom;
         for (size_t i = slot + 1; i < SLOTS; i++) a->held[i] = EOM_SEEN;
-        count(a, weight * exp(row[eom] - a->norm[slot]));
+        count(a, weight * exp(row[eom] / a->heat - a->norm[slot]));
     }
     for (size_t i = 0; i < a->n; i++) {
         const lacuna_text t = lacuna_token_bytes(model, a->token[i]);
         snprintf(longer, sizeof longer, "%s%.*s", s, (int)t.len, t.bytes);
         a->held[slot] = a->token[i];
-        walk(a, slot + 1, longer, weight * exp(row[a->token[i]] - a->norm[slot]));
+        walk(a, slot + 1, longer, weight * exp(row[a->token[i]] / a->heat - a->norm[slot]));
     }
 }
 
@@ -145,7 +146,7 @@ static void judge(list *a, const run *got, const char *what)
             if (got->reveal[i].token == eom) end = got->reveal[i].slot;
         }
     for (size_t i = end + 1; i < SLOTS; i++) a->want[i] = EOM_SEEN;
-    for (size_t i = 0; i < SLOTS; i++) a->norm[i] = a->l->row[i] ? norm(a->l->row[i]) : 0;
+    for (size_t i = 0; i < SLOTS; i++) a->norm[i] = a->l->row[i] ? norm(a->l->row[i], a->heat) : 0;
     a->total = a->part = a->best = 0;
     walk(a, 0, "", 1);
     CHECK(a->total > 0, "%s: no text matches", what);
@@ -174,7 +175,7 @@ static void one(const sample *k, lacuna_infill_options opt, size_t step, list *a
 {
     lacuna_hole hole = {.span = {hole_at, hole_at}, .max_tokens = SLOTS, .min_tokens = k->min, .regex = {k->expr, strlen(k->expr)}};
     *l = (logits){.step = step};
-    *a = (list){.l = l, .min = k->min};
+    *a = (list){.l = l, .min = k->min, .heat = opt.temperature > 0 ? opt.temperature : 1};
     expression(a, k->expr);
     letters(a, k->alphabet);
     opt.size = LACUNA_INFILL_INIT;
@@ -207,6 +208,28 @@ static void the_whole_hole(void **state)
             one(&samples[k], (lacuna_infill_options){.alpha0 = 1, .steps = 1, .temperature = 1, .seed = seed}, 0, &a, &l, &got);
             a.last = SLOTS - 1;
             judge(&a, &got, samples[k].expr);
+            done(&a, &l);
+        }
+}
+
+/* Weights are p^(1 / temperature), normed, also where a cut leaves all there is; one that leaves less gives a match too. */
+static void heat_and_cuts(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < SAMPLES; k++)
+        for (uint64_t seed = 0; seed < 8; seed++) {
+            list a;
+            logits l;
+            run got;
+            lacuna_infill_options opt = {.alpha0 = 1, .steps = 1, .temperature = seed % 2 ? 0.6 : 1.7, .seed = seed};
+            opt.top_k = seed / 2 % 2 ? UINT32_MAX : 0;
+            one(&samples[k], opt, 0, &a, &l, &got);
+            a.last = SLOTS - 1;
+            judge(&a, &got, samples[k].expr);
+            done(&a, &l);
+            opt.top_k = 1 + seed % 3;
+            opt.top_p = 0.7;
+            one(&samples[k], opt, 0, &a, &l, &got);
             done(&a, &l);
         }
 }
@@ -273,7 +296,7 @@ static void the_likeliest(void **state)
         double is = 1;
         one(&samples[k], (lacuna_infill_options){.alpha0 = 1, .steps = 1}, 0, &a, &l, &got);
         a.last = SLOTS - 1;
-        for (size_t i = 0; i < SLOTS; i++) a.norm[i] = norm(l.row[i]);
+        for (size_t i = 0; i < SLOTS; i++) a.norm[i] = norm(l.row[i], 1);
         walk(&a, 0, "", 1);
         for (size_t i = 0; i < got.n; i++) is *= exp(l.row[got.reveal[i].slot][got.reveal[i].token] - a.norm[got.reveal[i].slot]);
         CHECK(fabs(log(is) - log(a.best)) < 1e-6, "%s: ln p is %.9g, the likeliest has %.9g", samples[k].expr, log(is), log(a.best));
@@ -301,7 +324,7 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_whole_hole), cmocka_unit_test(some_slots), cmocka_unit_test(one_slot),
+        cmocka_unit_test(the_whole_hole), cmocka_unit_test(heat_and_cuts), cmocka_unit_test(some_slots), cmocka_unit_test(one_slot),
         cmocka_unit_test(a_marginal), cmocka_unit_test(the_likeliest),
     };
     return cmocka_run_group_tests_name("conditional", tests, set_up, tear_down);
