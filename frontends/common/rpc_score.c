@@ -29,8 +29,8 @@ int rpc_score(const json_t *params, rpc_score_params *p, char *err, size_t err_s
                                         "strict_context", NULL};
     *p = (rpc_score_params){.opt = {LACUNA_SCORE_INIT, .alpha0 = 1}};
     p->opt.exact = !json_object_get(params, "spans"); /* a whole text is no hole: nothing ends it */
-    if (rpc_only_known(params, known, err, err_size) || rpc_get_text(params, &p->text, err, err_size) || rpc_get_names(params, &p->lang, &p->path, err, err_size) ||
-        json_get_choice(params, "order", orders, &order, err, err_size) < 0 ||
+    if (rpc_only_known(params, known, err, err_size) || rpc_get_text(params, &p->text, err, err_size) ||
+        rpc_get_names(params, &p->lang, &p->path, err, err_size) || json_get_choice(params, "order", orders, &order, err, err_size) < 0 ||
         json_get_real(params, "alpha0", 0, 1, &p->opt.alpha0, err, err_size) < 0 ||
         rpc_get_positive(params, "orders", ORDERS_MOST, &p->opt.n_orders, err, err_size) < 0 ||
         rpc_get_u32(params, "spare", &p->opt.spare, err, err_size) < 0 ||

@@ -22,6 +22,11 @@ int wishes_settle(wishes *w, sampler *s, const char *dash, char sep, char *err, 
     return 0;
 }
 
+int wishes_several(const wishes *w)
+{
+    return w->candidates > 1 || w->n_lengths > 1;
+}
+
 lacuna_hole wishes_length(lacuna_hole h, uint32_t length)
 {
     if (!h.max_tokens) h.max_tokens = length, h.min_tokens = 0, h.exact = 1;

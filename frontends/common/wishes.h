@@ -22,6 +22,9 @@ typedef struct {
 /* What they mean for each other and for the sampler (settled already).  As sampling_settle(); sep as of holes_check(). */
 int wishes_settle(wishes *w, sampler *s, const char *dash, char sep, char *err, size_t err_size);
 
+/* May there be more than one result? */
+int wishes_several(const wishes *w);
+
 /* A hole with that length, unless it says its own. */
 lacuna_hole wishes_length(lacuna_hole h, uint32_t length);
 

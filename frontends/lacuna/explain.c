@@ -56,7 +56,8 @@ void explain_outcome(buf *b, lacuna_text text, const fill_outcome *out)
     add_context(b, text, out);
     for (size_t i = 0; i < out->n; i++) {
         const fill_result *r = &out->v[i];
-        if (out->n > 1) buf_fmt(b, "rank %zu: candidate %zu, %.4f a token, %zu tokens", i + 1, r->candidate, r->logprob / (double)r->tokens, r->tokens);
+        if (out->n > 1)
+            buf_fmt(b, "rank %zu: candidate %zu, %.4f a token, %zu tokens", i + 1, r->candidate, r->logprob / (double)r->tokens, r->tokens);
         if (out->n > 1 && (r->repairs || r->faults)) buf_put(b, ", ");
         if (r->repairs || r->faults) buf_fmt(b, "taken back %zu times for syntax errors, %zu left", r->repairs, r->faults);
         if (out->n > 1 || r->repairs || r->faults) buf_put(b, "\n");

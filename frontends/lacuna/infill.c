@@ -7,25 +7,12 @@
 
 #include "common/io.h"
 #include "common/json.h"
-#include "common/marker.h"
+#include "common/marker.h" /* MARKER_DEFAULT */
 #include "common/say.h"
 #include "lacuna/cmd.h"
 #include "lacuna/explain.h"
 #include "lacuna/report.h"
 #include "lacuna/view.h"
-
-/* A text and its holes in text order. */
-typedef struct {
-    buf text;
-    hole_set holes;
-    const char *path;
-} canvas;
-
-lacuna_hole infill_hole(const infill_options *o, lacuna_span span)
-{
-    return (lacuna_hole){.span = span, .max_tokens = o->s.o.max_tokens, .min_tokens = o->min_tokens, .exact = o->exact,
-                         .one_line = o->one_line};
-}
 
 void infill_tell(const infill_options *o, const hole_set *holes, const lacuna_error *err, char *msg, size_t msg_size)
 {
@@ -34,7 +21,8 @@ void infill_tell(const infill_options *o, const hole_set *holes, const lacuna_er
     unsigned long k = 0;
     int at = 0;
     holes_renumber(&e, NULL, holes->n, 1);
-    if (sscanf(e.msg, "hole %lu: %n", &k, &at) == 1 && at && k && k <= holes->n && holes->v[k - 1].regex.bytes && !strncmp(e.msg + at, what, sizeof what - 1)) {
+    int is_about = sscanf(e.msg, "hole %lu: %n", &k, &at) == 1 && at && k && k <= holes->n;
+    if (is_about && holes->v[k - 1].regex.bytes && !strncmp(e.msg + at, what, sizeof what - 1)) {
         const char *why = e.msg + at;
         while (!strncmp(why, what, sizeof what - 1)) why += sizeof what - 1;
         snprintf(msg, msg_size, "option --regex %lu: byte %zu: %s", k, (size_t)e.where + 1, why);
@@ -57,111 +45,21 @@ int infill_document(const infill_options *o, syntax *s, const char *path, lacuna
     return r < 0 ? r : 0;
 }
 
-/* ---- holes --------------------------------------------------------------------------------- */
-
-static int by_start(const void *a, const void *b)
-{
-    const lacuna_hole *x = a, *y = b;
-    if (x->span.start != y->span.start) return x->span.start < y->span.start ? -1 : 1;
-    return (x->span.end > y->span.end) - (x->span.end < y->span.end);
-}
-
-/* The node around a place. */
-static int node_at(const canvas *c, const infill_options *o, syntax *s, const char *spec, lacuna_span *span)
-{
-    lacuna_document *d;
-    lacuna_error err;
-    const char *kind;
-    if (syntax_of(s, &o->w, 1, c->path, o->e.lang, (lacuna_text){c->text.p, c->text.n}, &d, &err) < 0)
-        return say("option --%s: %s", o->w.grammar ? "grammar" : "node", err.msg), EXIT_FAILED;
-    int r = lacuna_document_node(d, span->start, span, &kind, &err);
-    if (r < 0) return say("option --node: %s", err.msg), EXIT_FAILED;
-    if (r == 0) return say("option --node: '%s': there is no node of the syntax", spec), EXIT_FAILED;
-    if (o->e.verbose) say("--node %s: %s, bytes %zu-%zu", spec, kind, span->start, span->end);
-    return GO_ON;
-}
-
-/* The place of one option, by its kind: 0 --at, 1 --range, 2 --node. */
-static int place(const canvas *c, const infill_options *o, syntax *s, int kind, const char *spec, lacuna_span *span)
-{
-    static const char *const name[] = {"--at", "--range", "--node"};
-    char err[256];
-    int r = kind == 1 ? marker_range(c->text.p, c->text.n, spec, span, err, sizeof err)
-                      : marker_at(c->text.p, c->text.n, spec, &span->start, err, sizeof err);
-    if (kind != 1) span->end = span->start;
-    if (r == MARKER_SYNTAX) return cmd_usage("infill", "option %s: %s", name[kind], err);
-    if (r != MARKER_OK) return say("option %s: %s", name[kind], err), EXIT_FAILED;
-    return kind == 2 ? node_at(c, o, s, spec, span) : GO_ON;
-}
-
-/* Holes by --at, --range and --node; the markers in the text are then text. */
-static int holes_given(canvas *c, const infill_options *o, syntax *s)
-{
-    const arg_list *lists[] = {&o->at, &o->ranges, &o->nodes};
-    size_t n = 0;
-    c->holes = holes_make(o->at.n + o->ranges.n + o->nodes.n);
-    for (int kind = 0; kind < 3; kind++)
-        for (size_t i = 0; i < lists[kind]->n; i++) {
-            lacuna_span span = {0, 0};
-            int code = place(c, o, s, kind, lists[kind]->v[i], &span);
-            if (code != GO_ON) return code;
-            c->holes.v[n++] = infill_hole(o, span);
-        }
-    qsort(c->holes.v, n, sizeof *c->holes.v, by_start);
-    for (size_t i = 1; i < n; i++) {
-        lacuna_span a = c->holes.v[i - 1].span, b = c->holes.v[i].span;
-        if (b.start < a.end || b.start == a.start)
-            return say("two holes overlap: bytes %zu-%zu and %zu-%zu", a.start, a.end, b.start, b.end), EXIT_FAILED;
-    }
-    return GO_ON;
-}
-
-/* Holes at the markers, which are taken out: they are no part of the text, and no syntax knows them. */
-static int holes_marked(canvas *c, const infill_options *o)
-{
-    size_t length = strlen(o->marker), n = marker_find(c->text.p, c->text.n, o->marker, length, NULL, 0);
-    if (!n) {
-        say("%s: no hole: put the marker %s where text is missing (--marker sets another), or give --at LINE:COL, "
-            "--range L:C-L:C or --node LINE:COL", c->path ? c->path : "standard input", o->marker);
-        return EXIT_FAILED;
-    }
-    buf text = {0};
-    size_t at = 0;
-    lacuna_span *spans = xalloc(n, sizeof *spans);
-    marker_find(c->text.p, c->text.n, o->marker, length, spans, n);
-    c->holes = holes_make(n);
-    for (size_t i = 0; i < n; i++) {
-        buf_add(&text, c->text.p + at, spans[i].start - at);
-        c->holes.v[i] = infill_hole(o, (lacuna_span){text.n, text.n});
-        at = spans[i].end;
-    }
-    buf_add(&text, c->text.p + at, c->text.n - at);
-    buf_free(&c->text);
-    c->text = text;
-    free(spans);
-    return GO_ON;
-}
-
 /* ---- output -------------------------------------------------------------------------------- */
 
 typedef struct {
     const infill_options *o;
     const engine *e;
     syntax *syntax;
-    const canvas *c;
+    const infill_text *c;
     view *v;            /* or NULL */
     buf account;        /* --explain: for people, once the view is closed */
 } show;
 
-static int several(const infill_options *o)
-{
-    return o->w.candidates > 1 || o->w.n_lengths > 1;
-}
-
 static void begin_line(buf *b, const show *s, size_t candidate)
 {
     buf_put(b, "{");
-    if (several(s->o)) json_add_uint(b, "candidate", candidate);
+    if (wishes_several(&s->o->w)) json_add_uint(b, "candidate", candidate);
 }
 
 static void end_line(buf *b)
@@ -183,7 +81,7 @@ static void on_step(void *ctx, size_t candidate, size_t lane, const lacuna_event
 {
     show *s = ctx;
     if (s->v && !lane) view_draw(s->v, ev); /* one of those that share passes */
-    if (ev && s->o->w.explain && !s->o->json) explain_step(&s->account, s->e->model, several(s->o) ? (int64_t)candidate : -1, ev);
+    if (ev && s->o->w.explain && !s->o->json) explain_step(&s->account, s->e->model, wishes_several(&s->o->w) ? (int64_t)candidate : -1, ev);
     if (!s->o->json || !ev) return;
     buf b = {0};
     begin_line(&b, s, candidate);
@@ -197,7 +95,7 @@ static void on_candidate(void *ctx, const fill_result *r)
     if (s->o->e.verbose)
         say("candidate %zu: %zu tokens in %zu passes, %.1f ms, log-probability %.4f, %zu repairs, %zu syntax errors, seed %llu", r->candidate,
             r->tokens, r->nfe, r->ms, r->logprob, r->repairs, r->faults, (unsigned long long)r->seed);
-    if (!s->o->json || !several(s->o)) return;
+    if (!s->o->json || !wishes_several(&s->o->w)) return;
     buf b = {0};
     begin_line(&b, s, r->candidate);
     report_fills(&b, r);
@@ -214,7 +112,7 @@ static void put_json(const show *s, lacuna_text text, const fill_outcome *out)
     report_fills(&b, &out->v[0]);
     report_choices(&b, &s->c->holes, &out->rest);
     if (s->o->w.explain) report_context(&b, text, out);
-    if (several(s->o)) report_candidates(&b, out->v, out->n);
+    if (wishes_several(&s->o->w)) report_candidates(&b, out->v, out->n);
     buf_free(&filled);
     end_line(&b);
 }
@@ -271,10 +169,10 @@ static int one_text(infill_options *o, const char *path)
     char why[512];
     engine e = {0};
     syntax s = {0};
-    canvas c = {.path = path};
+    infill_text c = {.path = path};
     int code = EXIT_FAILED;
     if (io_read(path, &c.text, why, sizeof why)) say("%s", why);
-    else code = o->at.n + o->ranges.n + o->nodes.n ? holes_given(&c, o, &s) : holes_marked(&c, o);
+    else code = infill_find_holes(o, &s, &c);
     if (code == GO_ON) code = control_apply(&o->c, &c.holes, o->s.o.max_tokens);
     if (code == GO_ON) {
         code = EXIT_FAILED;
@@ -360,10 +258,13 @@ int cmd_infill(int argc, char **argv)
         OPT("lengths", 0, ARG_TEXT, &o.lengths, "A,B,...", "fill with each of these numbers of tokens, and keep the likeliest (per token)"),
         CONTROL_OPTS(&o.c),
         OPT_HEAD("syntax"),
-        OPT_ONE_OF("syntax", &o.w.syntax, "WHEN", syntax_modes, "fills that break the syntax are taken back, the context is chosen by structure: auto "
-                   "(if there is a grammar; default), on or off", NULL),
+        OPT_ONE_OF("syntax", &o.w.syntax, "WHEN", syntax_modes,
+                   "fills that break the syntax are taken back, the context is chosen by structure: auto (if there is a grammar; default), on "
+                   "or off",
+                   NULL),
         OPT("grammar", 0, ARG_TEXT, &o.w.grammar, "NAME", "the text's tree-sitter language (default: by its name and contents)"),
-        OPT_NUM_SEEN("repairs", ARG_U32, &o.w.repairs, "N", 0, WISHES_REPAIRS_MOST, "how often a fill is taken back (default 8)", &o.w.repairs_seen),
+        OPT_NUM_SEEN("repairs", ARG_U32, &o.w.repairs, "N", 0, WISHES_REPAIRS_MOST, "how often a fill is taken back (default 8)",
+                     &o.w.repairs_seen),
         OPT("explain", 0, ARG_FLAG, &o.w.explain, NULL, "tell what was read, refused and taken back, and why"),
         OPT_HEAD("output (default: the completed text)"),
         OPT("only", 0, ARG_FLAG, &o.only, NULL, "the fills alone, a line feed behind each"),

@@ -21,6 +21,16 @@ typedef struct {
     arg_list at, ranges, nodes;
 } infill_options;
 
+/* A text and its holes in text order. */
+typedef struct {
+    buf text;
+    hole_set holes;
+    const char *path;   /* or NULL */
+} infill_text;
+
+/* Find the holes of c->text, with the limits the options set for all; markers are taken out of it.  GO_ON, or the exit code (said). */
+int infill_find_holes(const infill_options *o, syntax *s, infill_text *c);
+
 /* The hole [span) with the limits the options set for every hole. */
 lacuna_hole infill_hole(const infill_options *o, lacuna_span span);
 

@@ -27,8 +27,8 @@ static int find_holes(const score_options *o, const char *path, task *t)
     if (o->ranges.n) return score_spans(o, &t->text, &t->spans, &t->n);
     t->n = marker_find(t->text.p, t->text.n, o->marker, length, NULL, 0);
     if (!t->n)
-        return say("%s: no hole: put the marker %s where a text belongs (--marker sets another), or give --range L:C-L:C", path ? path : "standard input",
-                   o->marker), EXIT_FAILED;
+        return say("%s: no hole: put the marker %s where a text belongs (--marker sets another), or give --range L:C-L:C",
+                   path ? path : "standard input", o->marker), EXIT_FAILED;
     t->spans = xalloc(t->n, sizeof *t->spans);
     marker_find(t->text.p, t->text.n, o->marker, length, t->spans, t->n);
     return GO_ON;
@@ -117,7 +117,8 @@ int score_holes(const score_options *o, const char *path)
     if (code == GO_ON) code = read_fills(o, &t);
     if (code == GO_ON && engine_open(&e, &o->e)) code = EXIT_FAILED;
     if (code == GO_ON && engine_tag(&e, &o->e, path, t.text.p, t.text.n, &s.tag)) code = EXIT_FAILED;
-    if (code == GO_ON && lacuna_rank(e.session, t.text.p, t.text.n, t.spans, t.n, t.fills, o->fills.n, &s, &items, &err) < 0) code = engine_failed(&err);
+    if (code == GO_ON && lacuna_rank(e.session, t.text.p, t.text.n, t.spans, t.n, t.fills, o->fills.n, &s, &items, &err) < 0)
+        code = engine_failed(&err);
     if (code == GO_ON) put_ranking(o, &t, items), code = EXIT_DONE;
     for (size_t c = 0; c < o->fills.n && t.arrays; c++) json_decref(t.arrays[c]);
     engine_close(&e);

@@ -12,15 +12,13 @@
 
 #include "common/io.h"
 #include "common/json.h"
-#include "common/lang.h"
 #include "common/rpc.h"
 #include "common/say.h"
+#include "lacuna/answer.h"
 #include "lacuna/cmd.h"
 #include "lacuna/engine.h"
-#include "lacuna/fill.h"
 #include "lacuna/outbox.h"
 #include "lacuna/report.h"
-#include "lacuna/syntax.h"
 
 enum {
     LINE_MAX_BYTES = 64 << 20,
@@ -28,15 +26,9 @@ enum {
 };
 #define JOBS_MAX_BYTES ((size_t)512 << 20) /* and the bytes of their lines */
 
-typedef enum { JOB_INFILL, JOB_SCORE, JOB_RANK } job_kind;
-
 typedef struct job {
     struct job *next;
-    rpc_request request;
-    job_kind kind;
-    rpc_infill_params infill;
-    rpc_score_params score;
-    rpc_rank_params rank;
+    answer_request q;
     size_t bytes;               /* of the line */
     int taken;                  /* a worker has it */
     int cancelled;
@@ -55,8 +47,7 @@ typedef struct {
 
 typedef struct {
     server *s;
-    lacuna_session *session;
-    syntax syntax;              /* of the last text: an editor sends it again with an edit */
+    answer_desk desk;
     pthread_t thread;
 } worker;
 
@@ -64,10 +55,7 @@ typedef struct {
 
 static void free_job(job *j)
 {
-    rpc_free(&j->request);
-    rpc_infill_free(&j->infill);
-    rpc_score_free(&j->score);
-    rpc_rank_free(&j->rank);
+    answer_free(&j->q);
     free(j);
 }
 
@@ -90,118 +78,6 @@ static int is_cancelled(server *s, const job *j)
     return c;
 }
 
-typedef struct {
-    server *s;
-    job *j;
-    lacuna_session *session;
-} step_context;
-
-static int several(const wishes *w)
-{
-    return w->candidates > 1 || w->n_lengths > 1;
-}
-
-static void on_step(void *ctx, size_t candidate, size_t lane, const lacuna_event *ev)
-{
-    step_context *c = ctx;
-    buf b = {0};
-    (void)lane;
-    if (!ev || !c->j->infill.stream) return;
-    buf_put(&b, "{\"jsonrpc\":\"2.0\",\"method\":\"step\",\"params\":{\"id\":");
-    rpc_put_id(&b, c->j->request.id);
-    if (several(&c->j->infill.w)) json_add_uint(&b, "candidate", candidate);
-    report_step(&b, ev, lacuna_get_stats(c->session).nfe, c->j->infill.w.explain);
-    buf_put(&b, "}");
-    rpc_end(&b);
-    outbox_put(&c->s->out, &b, c->j);
-}
-
-/* The tag by name or by a guess; ARG when the name is unknown. */
-static int tag_of(const server *s, const char *lang, const char *path, lacuna_text text, const char **tag, lacuna_error *err)
-{
-    *tag = lang ? lang_tag(s->e.info, lang, err->msg, sizeof err->msg) : lang_guess(s->e.info, path, text.bytes, text.len);
-    if (!lang || *tag) return 0;
-    err->where = 0;
-    return err->code = LACUNA_E_ARG;
-}
-
-static int has_node(const hole_set *holes)
-{
-    for (size_t i = 0; i < holes->n; i++)
-        if (holes->more[i].is_node) return 1;
-    return 0;
-}
-
-/* The tag, the document, and the holes that are nodes of it. */
-static int settle_infill(worker *w, rpc_infill_params *p, lacuna_error *err)
-{
-    lacuna_document *d;
-    int rc = tag_of(w->s, p->lang, p->path, p->text, &p->opt.tag, err);
-    if (rc == 0) rc = syntax_of(&w->syntax, &p->w, has_node(&p->holes), p->path, p->lang, p->text, &d, err);
-    if (rc < 0) return rc;
-    if (p->w.syntax != SYNTAX_OFF) p->opt.document = d;
-    return holes_find_nodes(&p->holes, d, err);
-}
-
-static void put_infill(buf *reply, const rpc_infill_params *p, const fill_outcome *out)
-{
-    buf text = {0};
-    fill_text(&text, p->text, &p->holes, &out->v[0]);
-    buf_put(reply, "{");
-    json_add_text(reply, "text", text.p ? text.p : "", text.n);
-    report_fills(reply, &out->v[0]);
-    report_choices(reply, &p->holes, &out->rest);
-    if (p->w.explain) report_context(reply, p->text, out);
-    if (several(&p->w)) report_candidates(reply, out->v, out->n);
-    buf_put(reply, "}");
-    buf_free(&text);
-}
-
-static int run_infill(worker *w, job *j, buf *reply, lacuna_error *err)
-{
-    rpc_infill_params *p = &j->infill;
-    fill_watch watch = {.step = on_step, .ctx = &(step_context){w->s, j, w->session}};
-    fill_outcome out = {0};
-    int rc = settle_infill(w, p, err);
-    fill_job todo = {p->text, &p->holes, p->opt, p->w.candidates, p->w.lengths, p->w.n_lengths};
-    if (rc >= 0) rc = fill_run(w->session, &todo, &watch, &out, err);
-    if (rc >= 0) put_infill(reply, p, &out);
-    fill_free(&out);
-    return rc < 0 ? rc : 0;
-}
-
-static int run_score(worker *w, job *j, buf *reply, lacuna_error *err)
-{
-    server *s = w->s;
-    rpc_score_params *p = &j->score;
-    const lacuna_score_result *r;
-    int rc = tag_of(s, p->lang, p->path, p->text, &p->opt.tag, err);
-    if (rc == 0) rc = lacuna_score(w->session, p->text.bytes, p->text.len, p->spans, p->n_spans, &p->opt, &r, err);
-    if (rc < 0) return rc;
-    buf_put(reply, "{");
-    report_score(reply, s->e.model, r, p->spans, p->n_spans, p->opt.n_orders > 1);
-    buf_put(reply, "}");
-    return 0;
-}
-
-static int run_rank(worker *w, job *j, buf *reply, lacuna_error *err)
-{
-    rpc_rank_params *p = &j->rank;
-    const lacuna_rank_item *items;
-    int rc = tag_of(w->s, p->lang, p->path, p->text, &p->opt.tag, err);
-    if (rc == 0) rc = lacuna_rank(w->session, p->text.bytes, p->text.len, p->spans, p->n_spans, p->fills, p->n, &p->opt, &items, err);
-    if (rc < 0) return rc;
-    buf_put(reply, "{\"items\":[");
-    for (size_t c = 0; c < p->n; c++) {
-        json_comma(reply);
-        buf_put(reply, "{");
-        report_rank(reply, &items[c]);
-        buf_put(reply, "}");
-    }
-    buf_put(reply, "]}");
-    return 0;
-}
-
 static int rpc_code(int code)
 {
     switch (code) {
@@ -217,14 +93,13 @@ static int rpc_code(int code)
  * pass: nothing of that was sent yet, so it is run again. */
 static void work_on(worker *w, job *j)
 {
-    static int (*const run[])(worker *, job *, buf *, lacuna_error *) = {run_infill, run_score, run_rank}; /* by job_kind */
     server *s = w->s;
     lacuna_error err = {0};
     buf reply = {0};
     int rc;
-    rpc_begin_result(&reply, j->request.id);
+    rpc_begin_result(&reply, j->q.rpc.id);
     do {
-        rc = is_cancelled(s, j) ? LACUNA_E_CANCELLED : run[j->kind](w, j, &reply, &err);
+        rc = is_cancelled(s, j) ? LACUNA_E_CANCELLED : answer(&w->desk, &j->q, &reply, &err);
     } while (rc == LACUNA_E_CANCELLED && !is_cancelled(s, j));
     rpc_end(&reply);
     pthread_mutex_lock(&s->lock);
@@ -233,8 +108,8 @@ static void work_on(worker *w, job *j)
     pthread_mutex_unlock(&s->lock);
     if (rc < 0) {
         reply.n = 0;
-        if (rc == LACUNA_E_CANCELLED) rpc_put_error(&reply, j->request.id, RPC_CANCELLED, "cancelled", NULL);
-        else rpc_put_error(&reply, j->request.id, rpc_code(rc), err.msg, &err);
+        if (rc == LACUNA_E_CANCELLED) rpc_put_error(&reply, j->q.rpc.id, RPC_CANCELLED, "cancelled", NULL);
+        else rpc_put_error(&reply, j->q.rpc.id, rpc_code(rc), err.msg, &err);
     }
     outbox_put(&s->out, &reply, NULL);
     free_job(j);
@@ -250,7 +125,7 @@ static void *work(void *arg)
         while (j && j->taken) j = j->next;
         if (j) {
             j->taken = 1;
-            j->session = w->session;
+            j->session = w->desk.session;
             pthread_mutex_unlock(&s->lock);
             work_on(w, j);
             pthread_mutex_lock(&s->lock);
@@ -290,7 +165,7 @@ static void do_cancel(server *s, const rpc_request *r)
     }
     pthread_mutex_lock(&s->lock);
     for (job *j = s->jobs; j; j = j->next) {
-        if (!json_equal(j->request.id, id)) continue;
+        if (!json_equal(j->q.rpc.id, id)) continue;
         cancel_job(j);
         found = 1;
     }
@@ -316,19 +191,17 @@ static void do_info(server *s, const rpc_request *r)
 }
 
 /* Queue a request for the workers; takes what r holds. */
-static void do_job(server *s, rpc_request *r, job_kind kind, size_t bytes)
+static void do_job(server *s, rpc_request *r, answer_kind kind, size_t bytes)
 {
     char err[256] = "";
     job *j = xalloc(1, sizeof *j);
-    *j = (job){.request = *r, .kind = kind, .bytes = bytes};
+    *j = (job){.q = {.rpc = *r, .kind = kind}, .bytes = bytes};
     *r = (rpc_request){0};
-    int code = kind == JOB_INFILL  ? rpc_infill(j->request.params, &j->infill, err, sizeof err)
-               : kind == JOB_SCORE ? rpc_score(j->request.params, &j->score, err, sizeof err)
-                                   : rpc_rank(j->request.params, &j->rank, err, sizeof err);
+    int code = answer_read(&j->q, err, sizeof err);
     pthread_mutex_lock(&s->lock);
     job **end = &s->jobs;
     for (; *end; end = &(*end)->next)
-        if (!code && json_equal((*end)->request.id, j->request.id)) {
+        if (!code && json_equal((*end)->q.rpc.id, j->q.rpc.id)) {
             strcpy(err, "id: a request of this id is in flight");
             code = RPC_INVALID;
         }
@@ -344,7 +217,7 @@ static void do_job(server *s, rpc_request *r, job_kind kind, size_t bytes)
     }
     pthread_mutex_unlock(&s->lock);
     if (!code) return;
-    put_error(s, j->request.id, code, err);
+    put_error(s, j->q.rpc.id, code, err);
     free_job(j);
 }
 
@@ -365,11 +238,11 @@ static void one_line(server *s, const char *line, size_t n)
     } else if (!r.id) {
         ; /* a notification gets no answer, so there is nothing to work out */
     } else if (!strcmp(r.method, "infill")) {
-        do_job(s, &r, JOB_INFILL, n);
+        do_job(s, &r, ANSWER_INFILL, n);
     } else if (!strcmp(r.method, "score")) {
-        do_job(s, &r, JOB_SCORE, n);
+        do_job(s, &r, ANSWER_SCORE, n);
     } else if (!strcmp(r.method, "rank")) {
-        do_job(s, &r, JOB_RANK, n);
+        do_job(s, &r, ANSWER_RANK, n);
     } else {
         put_error(s, r.id, RPC_METHOD, "no such method; there are infill, score, rank, info and cancel");
     }
@@ -421,20 +294,21 @@ static int serve(const engine_options *o, uint32_t n_workers, int cancel_at_eof)
     }
     for (; running < n_workers; running++) {
         w[running].s = &s;
-        if (lacuna_session_open(&w[running].session, s.e.model, &so, &err) < 0) {
+        w[running].desk = (answer_desk){.e = &s.e, .out = &s.out};
+        if (lacuna_session_open(&w[running].desk.session, s.e.model, &so, &err) < 0) {
             say("%s", err.msg);
             break;
         }
         if ((e = pthread_create(&w[running].thread, NULL, work, &w[running]))) {
             say("cannot start a thread: %s", strerror(e));
-            lacuna_session_free(w[running].session);
+            lacuna_session_free(w[running].desk.session);
             break;
         }
     }
     if (running == n_workers) code = read_requests(&s);
     close_server(&s, cancel_at_eof);
     for (uint32_t i = 0; i < running; i++) pthread_join(w[i].thread, NULL);
-    for (uint32_t i = 0; i < running; i++) lacuna_session_free(w[i].session), syntax_close(&w[i].syntax);
+    for (uint32_t i = 0; i < running; i++) lacuna_session_free(w[i].desk.session), syntax_close(&w[i].desk.syntax);
     outbox_close(&s.out);
     pthread_mutex_destroy(&s.lock);
     pthread_cond_destroy(&s.change);
