@@ -23,8 +23,8 @@
 #define MOST_LOOKS 64    /* by the parser, before an attempt */
 
 /* In nats (tests/eval/syntax.c; twice or half as much is nearly as good): */
-#define FAULTY 8         /* a choice with faults, */
-#define DROPPED 0.4      /* each token of the attempt that is thrown away for one, */
+#define FAULTY 12        /* a choice with as many faults as the first attempt, */
+#define DROPPED 0.4      /* each token of the attempt that is thrown away for a choice with faults, */
 #define ANEW 2           /* each attempt */
 
 /* ---- begin ---- */
@@ -108,7 +108,7 @@ void lac_repair_look(const lacuna_session *s, lac_fill *f, size_t slot, const fl
         x[LAC_CHOICES - 1] = logits[eom];
     }
     for (size_t k = 0; k < LAC_CHOICES; k++) {
-        c[k].state = LAC_CHOICE_NEW;
+        c[k].faults = -1;
         c[k].lost = logits[pick->token] - x[k];
     }
 }
@@ -244,10 +244,10 @@ typedef struct {
     lac_choice *choice; /* NULL: any */
 } lac_branch;
 
-static double cost_of(const lac_canvas *c, const lac_attempt *t, size_t slot, const lac_choice *choice)
+static double cost_of(const lac_canvas *c, const lac_repairs *r, const lac_attempt *t, size_t slot, const lac_choice *choice)
 {
-    const double cost = t->cost + choice->lost;
-    return choice->state == LAC_CHOICE_FAULTY ? cost + FAULTY + DROPPED * (double)(t->end[c->hole_of[slot]] - slot) : cost;
+    const double cost = t->cost + choice->lost, share = (double)choice->faults / (double)r->attempt->faults;
+    return choice->faults > 0 ? cost + FAULTY * fmin(share, 1) + DROPPED * (double)(t->end[c->hole_of[slot]] - slot) : cost;
 }
 
 /* The choice that loses least. */
@@ -258,7 +258,7 @@ static lac_branch cheapest(const lac_canvas *c, const lac_repairs *r)
     for (lac_attempt *t = r->attempt; t <= r->attempt + r->n; t++)
         for (size_t slot = 0; slot < c->n_slots; slot++)
             for (lac_choice *x = t->choice + slot * LAC_CHOICES; t->reveal[slot].token >= 0 && x < t->choice + (slot + 1) * LAC_CHOICES; x++) {
-                const double cost = x->token >= 0 ? cost_of(c, t, slot, x) : INFINITY;
+                const double cost = x->token >= 0 ? cost_of(c, r, t, slot, x) : INFINITY;
                 if (!(cost < least)) continue;
                 least = cost;
                 best = (lac_branch){t, slot, x};
@@ -271,12 +271,12 @@ static int choose(lacuna_session *s, const lac_repairs *r, lac_branch *out, lacu
 {
     for (int looks = 0;; looks++) {
         *out = cheapest(&s->req.canvas, r);
-        if (!out->from || out->choice->state != LAC_CHOICE_NEW || looks == MOST_LOOKS) return 0;
+        if (!out->from || out->choice->faults >= 0 || looks == MOST_LOOKS) return 0;
         lac_syntax_faults faults;
         write_fills(s, out->from->token, out->slot, out->choice->token);
         int e = find_faults(s, &faults, err);
         if (e) return e;
-        out->choice->state = faults.n ? LAC_CHOICE_FAULTY : LAC_CHOICE_WHOLE;
+        out->choice->faults = (int32_t)faults.n;
     }
 }
 
@@ -320,6 +320,13 @@ static void take(lacuna_session *s, lac_fill *f, lac_branch b, lac_attempt *next
     b.choice->token = -1;
 }
 
+/* What the other holes could hold goes with the new attempt too. */
+static void inherit(const lac_canvas *c, size_t hole, const lac_attempt *from, lac_attempt *next)
+{
+    for (size_t i = 0; i < c->n_slots * LAC_CHOICES; i++)
+        if (c->hole_of[i / LAC_CHOICES] != hole) next->choice[i] = (lac_choice){from->choice[i].token, from->choice[i].lost, -1};
+}
+
 /* The next attempt begins. */
 static void branch(lacuna_session *s, lac_fill *f, lac_branch b)
 {
@@ -337,6 +344,7 @@ static void branch(lacuna_session *s, lac_fill *f, lac_branch b)
     f->end[h] = last;
     f->n_open = last - b.slot;
     next->cost = b.from->cost;
+    inherit(&q->canvas, h, b.from, next);
     if (b.choice) take(s, f, b, next);
     if (q->heals) lac_spell_close(s, f);
     settle(s, f, next);

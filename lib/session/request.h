@@ -57,7 +57,7 @@ typedef struct {
 typedef struct {
     int32_t token;             /* -1: none, or it has been tried */
     float lost;                /* nats that it is less likely */
-    enum { LAC_CHOICE_NEW, LAC_CHOICE_WHOLE, LAC_CHOICE_FAULTY } state; /* is the text without faults where the hole ends behind it? */
+    int32_t faults;            /* of the text where the hole ends behind it; -1: the parser has not looked */
 } lac_choice;
 
 /* One way to fill the holes that repair.c has tried. */
