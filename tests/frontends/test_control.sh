@@ -133,7 +133,7 @@ fails "--node outside" 1 "option --node: '9:1': there is no line 9" "$lacuna" in
 fails "usage: --node" 2 "option --node: expected LINE:COL" "$lacuna" infill --node 9 a.py
 fails "usage: --marker --node" 2 "marker cannot be used" "$lacuna" infill --marker x --node 1:1 a.py
 fails "usage: --jsonl --node" 2 "jsonl" "$lacuna" infill --jsonl --node 1:1
-[ -f "$grammars/c.so" ] && [ -f "$grammars/python.so" ] || exit 0
+[ -f "$grammars/c.so" ] && [ -f "$grammars/python.so" ] && [ -f "$grammars/json.so" ] || exit 0
 
 printf 'def area(w, h):\n    return w * h\n\n\nprint(area(3, 4))\n' >n.py
 "$lacuna" infill --node 2:14 --shape 1:identifier n.py | py '
@@ -150,11 +150,12 @@ cp n.py n.txt
 LACUNA_GRAMMARS=/nowhere:$grammars "$lacuna" infill -v two.c 2>&1 >/dev/null | grep -q 'grammar c$'; say $? "LACUNA_GRAMMARS"
 mkdir -p inst/bin inst/lib/lacuna && cp "$lacuna" inst/bin && ln -s "$grammars" inst/lib/lacuna/grammars
 inst/bin/lacuna infill -v two.c 2>&1 >/dev/null | grep -q 'grammar c$'; say $? "grammars beside the installed command"
-mkdir -p alone/bin xdg/nvim/site/parser && cp "$lacuna" alone/bin && cp "$grammars/c.so" xdg/nvim/site/parser
-alone/bin/lacuna infill -v two.c 2>&1 >/dev/null | grep -q 'grammar c$'; say $? "grammars of Neovim"
+mkdir -p alone/bin xdg/nvim/site/parser && cp "$lacuna" alone/bin && cp "$grammars/json.so" xdg/nvim/site/parser
+printf '{"a": <|fill|>}\n' >t.json # Neovim itself comes with parsers, but with none of JSON
+alone/bin/lacuna infill -v t.json 2>&1 >/dev/null | grep -q 'grammar json$'; say $? "grammars of Neovim"
 rm -r xdg
-fails "no grammar anywhere" 1 "no grammar 'c' in" alone/bin/lacuna infill --syntax on two.c
-alone/bin/lacuna infill -v two.c 2>&1 >/dev/null | grep -q 'grammar none'; say $? "--syntax auto without a grammar"
+fails "no grammar anywhere" 1 "no grammar 'json' in" alone/bin/lacuna infill --syntax on t.json
+alone/bin/lacuna infill -v t.json 2>&1 >/dev/null | grep -q 'grammar none'; say $? "--syntax auto without a grammar"
 py 'open("big.c","w").write("#include <stdio.h>\n"+"".join("static int f%d(int x)\n{\n    return x + %d;\n}\n\n"%(i,i) for i in range(3000))+"int main(void)\n{\n    int n = 3;\n    return f7(<|fill|>);\n}\n")'
 "$lacuna" infill --explain --one-line --only big.c 2>e.err >/dev/null
 grep -q 'read line 1: import' e.err && grep -q 'signature' e.err && grep -q 'not read: [0-9]* bytes' e.err; say $? "context by structure"

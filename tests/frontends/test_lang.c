@@ -1,4 +1,4 @@
-/* The tag of a text, and where a model is looked for. */
+/* The tag and the grammar of a text, and where models and grammars are looked for. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "common/grammar_path.h"
 #include "common/lang.h"
 #include "common/model_path.h"
 
@@ -59,6 +60,28 @@ static void asked_for(void **state)
     assert_null(lang_tag(&all, "a rather long name of a language", small, sizeof small));
 }
 
+static void expect_grammar(const char *path, const char *tag, const char *text, const char *name)
+{
+    const char *got = lang_grammar(path, tag, text, strlen(text));
+    if (!got != !name || (name && strcmp(got, name))) fail_msg("%s: got %s", path ? path : text, got ? got : "none");
+}
+
+static void grammars(void **state)
+{
+    (void)state;
+    expect_grammar("a.py", NULL, "", "python");
+    expect_grammar("x/y.H", "py", "", "c"); /* the ending says more than the tag */
+    expect_grammar("a.mjs", "c", "", "javascript");
+    expect_grammar("a.sh", NULL, "", "bash");
+    expect_grammar("README.md", "prose", "", "markdown");
+    expect_grammar("a.txt", NULL, "def f(a):\n    return a\n", NULL);
+    expect_grammar("a.txt", "py", "", "python");
+    expect_grammar(NULL, "prose", "def f(a):\n    return a\n", NULL);
+    expect_grammar(NULL, NULL, "def f(a):\n    return a\n", "python");
+    expect_grammar("-", NULL, "int main(void)\n{\n    return 0;\n}\n", "c");
+    expect_grammar("Makefile", NULL, "It was the best of times, it was the worst.\n", NULL);
+}
+
 /* ---- models -------------------------------------------------------------------------------- */
 
 static char root[] = "/tmp/lacuna-test-XXXXXX";
@@ -101,6 +124,7 @@ static void models(void **state)
     assert_non_null(mkdtemp(root));
     setenv("XDG_DATA_HOME", root, 1);
     unsetenv("LACUNA_MODEL");
+    unsetenv("LACUNA_GRAMMARS");
     expect("/no/such/file.gguf", "/no/such/file.gguf"); /* opening says what is wrong */
     expect_error("nosuch", "lacuna-test");
     expect_error("", "empty");
@@ -112,6 +136,15 @@ static void models(void **state)
     expect_error(NULL, "2 models");
     put("lacuna", "default.gguf");
     expect(NULL, "/lacuna/default.gguf");
+    char *p = grammar_path();
+    assert_null(strstr(p, root));
+    free(p);
+    put("nvim", NULL), put("nvim/site", NULL), put("nvim/site/parser", NULL);
+    setenv("LACUNA_GRAMMARS", "/one:/two", 1);
+    p = grammar_path();
+    assert_ptr_equal(strstr(p, "/one:/two:"), p);
+    assert_non_null(strstr(p, root));
+    free(p);
     setenv("LACUNA_MODEL", "two", 1);
     expect(NULL, "/lacuna/two.gguf");
     expect("one", "/lacuna/one.gguf"); /* -m wins */
@@ -128,7 +161,7 @@ static void models(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(by_name), cmocka_unit_test(by_content), cmocka_unit_test(asked_for),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(by_name), cmocka_unit_test(by_content), cmocka_unit_test(asked_for), cmocka_unit_test(grammars),
                                        cmocka_unit_test(models)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
