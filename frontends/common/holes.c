@@ -41,6 +41,13 @@ void holes_choice(hole_set *s, size_t hole, lacuna_text t)
     append(&s->more[hole].choice, &s->more[hole].n_choices, t);
 }
 
+int holes_any_exact(const hole_set *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->v[i].exact) return 1;
+    return 0;
+}
+
 int holes_check(const hole_set *s, size_t hole, uint32_t max_tokens, char sep, char *err, size_t err_size)
 {
     const lacuna_hole *h = &s->v[hole];

@@ -25,6 +25,8 @@ void holes_free(hole_set *s);
 void holes_ban(hole_set *s, size_t hole, lacuna_text t);    /* one text more */
 void holes_choice(hole_set *s, size_t hole, lacuna_text t);
 
+int holes_any_exact(const hole_set *s); /* is the number of tokens of one of them given? */
+
 /* What is wrong with a hole, in words, where max_tokens is that of the request (0: not said): wishes that do not go together.  sep: what
  * stands in the names between words, '-' or '_'.  0, or -1. */
 int holes_check(const hole_set *s, size_t hole, uint32_t max_tokens, char sep, char *err, size_t err_size);

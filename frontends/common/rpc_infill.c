@@ -143,11 +143,9 @@ static int get_wishes(const json_t *o, wishes *w, sampler *s, char *err, size_t 
 static int get_settings(const json_t *params, rpc_infill_params *p, char *err, size_t err_size)
 {
     sampler s = {.o = p->opt};
-    int exact = p->w.n_lengths > 0;
     if (get_sampler(params, &s, err, err_size) || get_wishes(params, &p->w, &s, err, err_size)) return -1;
     p->opt = s.o;
-    for (size_t i = 0; i < p->holes.n; i++) exact |= p->holes.v[i].exact;
-    p->opt.heal = rpc_is_said(params, "heal") ? s.heal : sampling_heals(&p->opt, exact);
+    p->opt.heal = rpc_is_said(params, "heal") ? s.heal : sampling_heals(&p->opt, p->w.n_lengths || holes_any_exact(&p->holes));
     return check_holes(p, err, err_size);
 }
 

@@ -134,11 +134,6 @@ int control_apply(control *c, hole_set *s, uint32_t max_tokens)
     return code;
 }
 
-int control_is_given(const control *c)
-{
-    return c->hole.n + c->regex.n + c->shape.n + c->choice.n + c->begin.n + c->end.n + c->ban.n > 0;
-}
-
 void control_free(control *c)
 {
     for (size_t i = 0; i < c->n_owned; i++) free(c->owned[i]);

@@ -24,7 +24,6 @@ typedef struct {
 /* Put what the options say into the holes, whose limits are those of all holes so far; of what is said twice the last counts.  max_tokens: of
  * all holes, 0: not said.  GO_ON, or the exit code (said).  The holes point into c. */
 int control_apply(control *c, hole_set *holes, uint32_t max_tokens);
-int control_is_given(const control *c);
 void control_free(control *c);
 
 #endif

@@ -14,6 +14,13 @@
 #include "lacuna/report.h"
 #include "lacuna/view.h"
 
+int infill_controls(infill_options *o, hole_set *holes)
+{
+    int code = control_apply(&o->c, holes, o->s.o.max_tokens);
+    o->s.o.heal = o->s.heal || (!o->no_heal && sampling_heals(&o->s.o, o->w.n_lengths || holes_any_exact(holes)));
+    return code;
+}
+
 void infill_tell(const infill_options *o, const hole_set *holes, const lacuna_error *err, char *msg, size_t msg_size)
 {
     static const char what[] = "expression: ";
@@ -173,7 +180,7 @@ static int one_text(infill_options *o, const char *path)
     int code = EXIT_FAILED;
     if (io_read(path, &c.text, why, sizeof why)) say("%s", why);
     else code = infill_find_holes(o, &s, &c);
-    if (code == GO_ON) code = control_apply(&o->c, &c.holes, o->s.o.max_tokens);
+    if (code == GO_ON) code = infill_controls(o, &c.holes);
     if (code == GO_ON) {
         code = EXIT_FAILED;
         if (!engine_open(&e, &o->e)) code = fill(&(show){.o = o, .e = &e, .syntax = &s, .c = &c});
@@ -235,7 +242,6 @@ static int settle(infill_options *o)
     if (code == GO_ON) code = inconsistent(o);
     if (code == GO_ON) code = sampler_settle("infill", &o->s);
     if (code == GO_ON && wishes_settle(&o->w, &o->s, "--", '-', err, sizeof err)) code = cmd_usage("infill", "%s", err);
-    o->s.o.heal = o->s.heal || (!o->no_heal && sampling_heals(&o->s.o, o->exact || o->w.n_lengths));
     o->s.o.drop_far = !o->strict;
     return code;
 }

@@ -34,6 +34,9 @@ int infill_find_holes(const infill_options *o, syntax *s, infill_text *c);
 /* The hole [span) with the limits the options set for every hole. */
 lacuna_hole infill_hole(const infill_options *o, lacuna_span span);
 
+/* What the options say of single holes, and whether holes are healed.  GO_ON, or the exit code (said). */
+int infill_controls(infill_options *o, hole_set *holes);
+
 /* What to tell about an error of the library: its message in the words of the options, with advice. */
 void infill_tell(const infill_options *o, const hole_set *holes, const lacuna_error *err, char *msg, size_t msg_size);
 

@@ -150,7 +150,7 @@ int infill_jsonl(infill_options *o, const char *path)
     size_t n;
     const char *tag;
     j.hole.v[0] = infill_hole(o, (lacuna_span){0, 0});
-    code = control_apply(&o->c, &j.hole, o->s.o.max_tokens);
+    code = infill_controls(o, &j.hole);
     if (code == GO_ON && engine_open(&j.e, &o->e)) code = EXIT_FAILED;
     if (code == GO_ON && o->e.lang && engine_tag(&j.e, &o->e, NULL, "", 0, &tag)) code = EXIT_FAILED;
     while (code == GO_ON && (r = io_line(&in, &line, &n)) != IO_EOF) {
