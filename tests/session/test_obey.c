@@ -208,7 +208,7 @@ static bool has(lacuna_text in, lacuna_text what)
 static bool framed(lacuna_text fill, const lacuna_hole *h)
 {
     if (fill.len < h->begin.len || fill.len < h->end.len) return false;
-    if (memcmp(fill.bytes, h->begin.bytes, h->begin.len)) return false;
+    if (h->begin.len && memcmp(fill.bytes, h->begin.bytes, h->begin.len)) return false;
     if (h->end.len && memcmp(fill.bytes + fill.len - h->end.len, h->end.bytes, h->end.len)) return false;
     for (size_t i = 0; i < h->n_ban; i++)
         if (has(fill, h->ban[i])) return false;
