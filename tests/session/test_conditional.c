@@ -196,42 +196,41 @@ static void done(list *a, logits *l)
     drop(l);
 }
 
-/* All slots in one step. */
-static void the_whole_hole(void **state)
+/* Every sample under eight seeds: the first step, against the list.  last: the last slot whose weights count. */
+static void every(lacuna_infill_options opt, size_t last)
 {
-    (void)state;
+    if (!(opt.temperature > 0)) opt.temperature = 1;
     for (size_t k = 0; k < SAMPLES; k++)
-        for (uint64_t seed = 0; seed < 8; seed++) {
+        for (opt.seed = 0; opt.seed < 8; opt.seed++) {
             list a;
             logits l;
             run got;
-            one(&samples[k], (lacuna_infill_options){.alpha0 = 1, .steps = 1, .temperature = 1, .seed = seed}, 0, &a, &l, &got);
-            a.last = SLOTS - 1;
+            one(&samples[k], opt, 0, &a, &l, &got);
+            a.last = last;
             judge(&a, &got, samples[k].expr);
             done(&a, &l);
         }
+}
+
+static void the_whole_hole(void **state)
+{
+    (void)state;
+    every((lacuna_infill_options){.alpha0 = 1, .steps = 1}, SLOTS - 1);
 }
 
 /* Weights are p^(1 / temperature), normed, also where a cut leaves all there is; one that leaves less gives a match too. */
 static void heat_and_cuts(void **state)
 {
     (void)state;
-    for (size_t k = 0; k < SAMPLES; k++)
-        for (uint64_t seed = 0; seed < 8; seed++) {
-            list a;
-            logits l;
-            run got;
-            lacuna_infill_options opt = {.alpha0 = 1, .steps = 1, .temperature = seed % 2 ? 0.6 : 1.7, .seed = seed};
-            opt.top_k = seed / 2 % 2 ? UINT32_MAX : 0;
-            one(&samples[k], opt, 0, &a, &l, &got);
-            a.last = SLOTS - 1;
-            judge(&a, &got, samples[k].expr);
-            done(&a, &l);
-            opt.top_k = 1 + seed % 3;
-            opt.top_p = 0.7;
-            one(&samples[k], opt, 0, &a, &l, &got);
-            done(&a, &l);
-        }
+    every((lacuna_infill_options){.alpha0 = 1, .steps = 1, .temperature = 0.6, .top_k = UINT32_MAX}, SLOTS - 1);
+    every((lacuna_infill_options){.alpha0 = 1, .steps = 1, .temperature = 1.7}, SLOTS - 1);
+    for (size_t k = 0; k < SAMPLES; k++) {
+        list a;
+        logits l;
+        run got;
+        one(&samples[k], (lacuna_infill_options){.alpha0 = 1, .steps = 1, .temperature = 1, .top_k = 1 + k % 3, .top_p = 0.7}, 0, &a, &l, &got);
+        done(&a, &l);
+    }
 }
 
 /* Two slots of four, with one between them and one behind: that between counts by its weights, that behind may be anything. */
@@ -239,49 +238,22 @@ static void some_slots(void **state)
 {
     (void)state;
     static const size_t plan[] = {2, 0, 1, 3}, groups[] = {2, 1, 1};
-    for (size_t k = 0; k < SAMPLES; k++)
-        for (uint64_t seed = 0; seed < 8; seed++) {
-            list a;
-            logits l;
-            run got;
-            one(&samples[k], (lacuna_infill_options){.plan = plan, .groups = groups, .n_groups = 3, .temperature = 1, .seed = seed}, 0, &a, &l, &got);
-            a.last = 2;
-            judge(&a, &got, samples[k].expr);
-            done(&a, &l);
-        }
+    every((lacuna_infill_options){.plan = plan, .groups = groups, .n_groups = 3}, 2);
 }
 
 /* One slot, left to right: the others may be anything that can match. */
 static void one_slot(void **state)
 {
     (void)state;
-    for (size_t k = 0; k < SAMPLES; k++)
-        for (uint64_t seed = 0; seed < 8; seed++) {
-            list a;
-            logits l;
-            run got;
-            one(&samples[k], (lacuna_infill_options){.temperature = 1, .seed = seed}, 0, &a, &l, &got);
-            a.last = 0;
-            judge(&a, &got, samples[k].expr);
-            done(&a, &l);
-        }
+    every((lacuna_infill_options){.lossless = 0}, 0);
 }
 
 /* A policy that looks at all slots reveals some of them: the marginal of what it reveals. */
 static void a_marginal(void **state)
 {
     (void)state;
-    for (size_t k = 0; k < SAMPLES; k++)
-        for (uint64_t seed = 0; seed < 8; seed++) {
-            list a;
-            logits l;
-            run got;
-            const lacuna_order order = LACUNA_ORDER_CONFIDENCE + (lacuna_order)(seed % 3);
-            one(&samples[k], (lacuna_infill_options){.order = order, .alpha0 = 1, .gamma = 3, .temperature = 1, .seed = seed}, 0, &a, &l, &got);
-            a.last = SLOTS - 1;
-            judge(&a, &got, samples[k].expr);
-            done(&a, &l);
-        }
+    for (lacuna_order o = LACUNA_ORDER_CONFIDENCE; o <= LACUNA_ORDER_ENTROPY; o++)
+        every((lacuna_infill_options){.order = o, .alpha0 = 1, .gamma = 3}, SLOTS - 1);
 }
 
 /* Greedy: all slots at once are the likeliest of all texts. */
