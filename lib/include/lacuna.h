@@ -390,7 +390,7 @@ typedef struct {
 typedef struct {
     size_t step;          /* from 0 */
     lacuna_phase phase;
-    const lacuna_reveal *reveals; /* n, in rank order */
+    const lacuna_reveal *reveals; /* n, in rank order; with repairs a slot may come that stood already: it holds another token now */
     size_t n;
     const lacuna_refusal *refusals; /* explain: of each slot revealed, the likeliest token that was refused, if it was likelier than what
                                        was revealed */

@@ -191,7 +191,7 @@ static void nothing_is_left(void **state)
     lacuna_model *model[2] = {small, real};
     for (int m = 0; m < 2; m++) {
         lacuna_session *s = session_of(model[m], 0);
-        for (size_t k = 0; k < 18; k++) {
+        for (size_t k = 0; k < 12; k++) {
             lacuna_hole hole[MOST_HOLES];
             const size_t n = holes_of(hole, k);
             lacuna_infill_options opt = {LACUNA_INFILL_INIT, .temperature = k % 3 / 2.0, .seed = k, .repairs = 9, .heal = k % 2, .n_candidates = 1 + (uint32_t)k / 6};
