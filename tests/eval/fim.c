@@ -53,7 +53,7 @@ static int context(fim *f, const hole *h, size_t slots, entries *e, lacuna_error
     buf_add(&text, h->suffix.bytes, h->suffix.len);
     lacuna_span span = {h->prompt.len, h->prompt.len};
     lac_canvas c;
-    lac_canvas_want want = {f->m->tok, text.p, text.n, &span, &slots, 1, f->tag, f->m->info.n_context - 1, true, false};
+    lac_canvas_want want = {f->m->tok, text.p, text.n, &span, &slots, 1, f->tag, f->m->info.n_context - 1, true, false, NULL, 0};
     int r = lac_canvas_text(&c, &want, &f->arena, err);
     buf_free(&text);
     if (r) return r;
