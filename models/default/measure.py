@@ -194,7 +194,7 @@ def main():
     a = p.parse_args()
     cases = read(a.cases, a.limit)
     model = ['--threads', a.threads, *(['-m', a.model] if a.model else [])]
-    infill = [a.lacuna, 'infill', '--jsonl', *model]
+    infill = [a.lacuna, 'infill', '--jsonl', '--syntax', 'off', *model] # cases are cut anywhere: their trees say little
     if a.settings: return show(settings_table(cases, infill, a.options), a.markdown)
     if a.baseline:
         replies = [dict(completion=offer(c['prompt'], c['suffix'])) for c in cases]
