@@ -6,7 +6,7 @@
 
 enum { SYNTAX_AUTO, SYNTAX_ON, SYNTAX_OFF };
 extern const char *const syntax_modes[];
-enum { WISHES_REPAIRS = 8, WISHES_REPAIRS_MOST = 256, WISHES_CANDIDATES_MOST = 10000 };
+enum { WISHES_REPAIRS = 16, WISHES_REPAIRS_MOST = 256, WISHES_CANDIDATES_MOST = 10000 };
 
 typedef struct {
     int syntax;           /* SYNTAX_AUTO: if there is a grammar for the text; ON: it is an error if not; OFF */
