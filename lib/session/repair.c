@@ -73,11 +73,15 @@ int lac_repair_begin(lacuna_session *s, const char *text, size_t len, const lacu
 
 /* ---- what came of an attempt ---- */
 
-/* Was the slot asked for with all of its hole before it, and nothing behind it?  Then what it could hold goes with any other text behind it. */
-static bool in_turn(const lac_request *q, const lac_fill *f, size_t slot)
+/* Was the slot asked for with all of its hole before it, and nothing behind it?  Then what it could hold goes with any other text behind it.
+ * Slots that the spelling has left over are no part of the hole. */
+static bool in_turn(const lacuna_session *s, const lac_fill *f, size_t slot)
 {
-    const lac_run *run = &q->canvas.hole[q->canvas.hole_of[slot]];
-    for (size_t i = run->first; i < run->first + run->n; i++)
+    const size_t h = s->req.canvas.hole_of[slot];
+    const lac_run *run = &s->req.canvas.hole[h];
+    const lac_spell sp = lac_spell_at(s, f, h);
+    const size_t over = sp.rest.len ? 0 : s->req.canvas.heal[h].n_tokens - sp.n_old;
+    for (size_t i = run->first; i < run->first + run->n - over; i++)
         if (i != slot && (f->token[i] >= 0) != (i < slot)) return false;
     return true;
 }
@@ -92,7 +96,7 @@ void lac_repair_look(const lacuna_session *s, lac_fill *f, size_t slot, const fl
         c[k].token = -1;
         x[k] = -INFINITY;
     }
-    if (!in_turn(&s->req, f, slot)) return;
+    if (!in_turn(s, f, slot)) return;
     for (size_t v = 0; v < V; v++) {
         if (!(logits[v] > x[LAC_CHOICES - 1]) || flags[v] & (deny | LAC_TOKEN_NEVER) || (int32_t)v == pick->token) continue;
         size_t k = LAC_CHOICES - 1;
