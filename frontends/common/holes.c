@@ -55,7 +55,6 @@ int holes_check(const hole_set *s, size_t hole, uint32_t max_tokens, char sep, c
     int shaped = h->regex.bytes || h->shape || h->begin.len || h->end.len || h->n_ban;
     if (s->more[hole].n_choices && shaped)
         return snprintf(err, err_size, "a choice goes with no regex, shape, begin, end or ban: its texts are given"), -1;
-    if (h->regex.bytes && h->shape) return snprintf(err, err_size, "regex and shape exclude each other"), -1;
     if (h->exact && !most) return snprintf(err, err_size, "exact needs max%ctokens", sep), -1;
     if (!most) most = SAMPLING_MAX_TOKENS;
     if (h->min_tokens > most)

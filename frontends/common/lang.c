@@ -20,6 +20,7 @@ const char *lang_tag(const lacuna_model_info *info, const char *name, char *err,
     if (!info->n_tags) snprintf(err + at, err_size - (size_t)at, "; it tells no languages apart");
     for (size_t i = 0; i < info->n_tags && at > 0 && (size_t)at < err_size; i++)
         at += snprintf(err + at, err_size - (size_t)at, "%s %s", i ? "," : "; it has", info->tags[i]);
+    if (at > 0 && (size_t)at < err_size) snprintf(err + at, err_size - (size_t)at, " (syntax is named by the file or as the grammar)");
     return NULL;
 }
 
@@ -107,6 +108,18 @@ const char *lang_guess(const lacuna_model_info *info, const char *path, const ch
 
 /* ---- grammars ------------------------------------------------------------------------------ */
 
+/* The ending of what the #! line of a text runs, or NULL. */
+static const char *by_interpreter(const char *text, size_t len)
+{
+    static const char *const of[][2] = {{"python", "py"}, {"bash", "sh"}, {"dash", "sh"}, {"ksh", "sh"}, {"/sh", "sh"}, {" sh", "sh"},
+                                        {"node", "js"}, {"lua", "lua"}};
+    const char *lf = starts(text, len, "#!") ? memchr(text, '\n', len) : NULL;
+    for (const char *at = text; lf && at < lf; at++)
+        for (size_t i = 0; i < sizeof of / sizeof *of; i++)
+            if (starts(at, (size_t)(lf - at), of[i][0])) return of[i][1];
+    return NULL;
+}
+
 const char *lang_grammar(const char *path, const char *tag, const char *text, size_t len)
 {
     static const char *const of[][2] = {
@@ -115,7 +128,7 @@ const char *lang_grammar(const char *path, const char *tag, const char *text, si
         {"md", "markdown"}, {"markdown", "markdown"}, {"go", "go"}, {"rs", "rust"}, {"cc", "cpp"}, {"cpp", "cpp"}, {"cxx", "cpp"},
         {"hpp", "cpp"}, {"hh", "cpp"}, {"hxx", "cpp"}, {"ts", "typescript"}, {"tsx", "tsx"}, {"java", "java"}, {"cs", "c_sharp"},
         {"kt", "kotlin"}, {"swift", "swift"}, {"php", "php"}, {"m", "objc"}};
-    const char *end = ending(path), *names[] = {end, tag, end || tag ? NULL : by_content(text, len)};
+    const char *end = ending(path), *names[] = {end, end ? NULL : by_interpreter(text, len), tag, end || tag ? NULL : by_content(text, len)};
     for (size_t k = 0; k < sizeof names / sizeof *names; k++)
         for (size_t i = 0; names[k] && i < sizeof of / sizeof *of; i++)
             if (!strcasecmp(of[i][0], names[k])) return of[i][1];

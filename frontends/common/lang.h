@@ -13,8 +13,8 @@ const char *lang_guess(const lacuna_model_info *info, const char *path, const ch
 /* The model's tag of that name, or NULL with a message that lists what there is. */
 const char *lang_tag(const lacuna_model_info *info, const char *name, char *err, size_t err_size);
 
-/* The tree-sitter language of a text: by the ending of path (may be NULL or "-"), which says more than a tag does; else by tag, if not NULL;
- * where neither is there, by what the text looks like.  NULL: none is known. */
+/* The tree-sitter language of a text: by the ending of path (may be NULL or "-"), which says more than a tag does; else by the text's #! line,
+ * then by tag, if not NULL; where none of them is there, by what the text looks like.  NULL: none is known. */
 const char *lang_grammar(const char *path, const char *tag, const char *text, size_t len);
 
 #endif

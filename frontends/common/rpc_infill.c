@@ -14,7 +14,7 @@ static int get_texts(const json_t *o, const char *key, hole_set *s, size_t hole,
 {
     const json_t *a = json_object_get(o, key);
     if (!a || json_is_null(a)) return 0;
-    if (!json_is_array(a) || !json_array_size(a)) return snprintf(err, err_size, "%s: expected an array of strings", key), -1;
+    if (!json_is_array(a)) return snprintf(err, err_size, "%s: expected an array of strings", key), -1;
     for (size_t i = 0; i < json_array_size(a); i++) {
         const json_t *v = json_array_get(a, i);
         if (!json_is_string(v)) return snprintf(err, err_size, "%s[%zu]: expected a string", key, i), -1;
@@ -65,7 +65,7 @@ static int get_holes(const json_t *params, rpc_infill_params *p, char *err, size
 {
     const json_t *a = json_object_get(params, "holes");
     if (!json_is_array(a) || !json_array_size(a))
-        return snprintf(err, err_size, "holes: expected an array of {\"start\":BYTE,\"end\":BYTE,...}"), -1;
+        return snprintf(err, err_size, "holes: expected one or more of {\"start\":BYTE,\"end\":BYTE,...}"), -1;
     p->holes = holes_make(json_array_size(a));
     for (size_t i = 0; i < p->holes.n; i++) {
         char why[160];
@@ -117,7 +117,7 @@ static int get_sampler(const json_t *o, sampler *s, char *err, size_t err_size)
 static int get_lengths(const json_t *o, wishes *w, char *err, size_t err_size)
 {
     int64_t *v = NULL;
-    int r = json_get_ints(o, "lengths", 1, UINT32_MAX, &v, &w->n_lengths, err, err_size);
+    int r = json_get_ints(o, "lengths", 1, 65536, &v, &w->n_lengths, err, err_size);
     if (r > 0 && !w->n_lengths) snprintf(err, err_size, "lengths: empty"), r = -1;
     w->lengths = r > 0 ? xalloc(w->n_lengths, sizeof *w->lengths) : NULL;
     for (size_t i = 0; i < w->n_lengths && r > 0; i++) w->lengths[i] = (uint32_t)v[i];

@@ -98,7 +98,12 @@ void explain_step(buf *b, const lacuna_model *m, int64_t candidate, const lacuna
         size_t from = i, hole = ev->reopened[i].hole;
         while (i < ev->n_reopened && ev->reopened[i].hole == hole) i++;
         where(b, candidate, ev, hole);
-        buf_fmt(b, "slot %zu on: taken back for a syntax error (%zu slots)\n", ev->reopened[from].slot + 1, i - from);
+        buf_fmt(b, "slot %zu on: taken back for a syntax error: ", ev->reopened[from].slot + 1);
+        buf text = {0};
+        for (size_t k = from; k < i; k++) buf_add(&text, ev->reopened[k].text.bytes, ev->reopened[k].text.len);
+        json_put_string(b, text.p ? text.p : "", text.n);
+        buf_free(&text);
+        buf_put(b, "\n");
     }
 }
 

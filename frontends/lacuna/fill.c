@@ -11,6 +11,7 @@
 enum {
     LANES_MOST = 64, /* candidates of one request */
     TRIES = 4,       /* fills made for each that is wanted, where many are alike */
+    STALE = 256,     /* fills in a row that are all there already: there are no others worth waiting for */
     RANK_MOST = 4096 /* candidates of one ranking */
 };
 #define CANDIDATE_TEMPERATURE 0.8 /* of the candidates behind a greedy first one, which would all be equal */
@@ -208,10 +209,11 @@ static int fill_holes(filling *f)
     size_t before = f->out->n, have = 0, most = f->job->candidates > 1 ? TRIES * f->job->candidates : 1;
     int rc = 0;
     f->first += f->made, f->made = 0;
-    while (rc == 0 && have < f->job->candidates && f->made < most) {
-        size_t missing = f->job->candidates - have;
+    for (size_t news = 0; rc == 0 && have < f->job->candidates && f->made < most && f->made - news < STALE;) {
+        size_t missing = f->job->candidates - have, had = have;
         rc = round_of(f, missing < most - f->made ? missing : most - f->made);
         have = f->out->n - before;
+        if (have > had) news = f->made;
     }
     return rc;
 }

@@ -248,7 +248,7 @@ typedef struct {
     int one_line;        /* non-zero: no line feed in the fill; where the model draws one, the hole ends (<eom>) */
     double temperature;  /* of this hole; 0: the request's; negative: argmax */
     lacuna_text regex;   /* the whole fill matches this expression (doc/CONTROL.md has the grammar); bytes NULL: anything */
-    const char *shape;   /* or this named expression: lacuna_shapes(); NULL: anything */
+    const char *shape;   /* and this named expression: lacuna_shapes(); NULL: anything */
     lacuna_text begin;   /* the fill begins with these bytes; len 0: anything */
     lacuna_text end;     /* and ends with these */
     const lacuna_text *ban; /* n_ban strings that are nowhere in the fill */
@@ -385,6 +385,8 @@ typedef struct {
 /* A slot that is open again: its fill had a syntax error. */
 typedef struct {
     size_t candidate, hole, slot;
+    lacuna_token token;    /* that stood there; negative: the slot was closed */
+    lacuna_text text;      /* its bytes */
 } lacuna_reopened;
 
 typedef struct {

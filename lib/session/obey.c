@@ -14,8 +14,6 @@
 #include "session/session.h"
 #include "syntax/indent.h"
 
-static const char one_line[] = "[^\n]*";
-
 static lacuna_text token_bytes(const void *model, int32_t token) { return lacuna_token_bytes(model, token); }
 
 /* ---- clauses ---- */
@@ -40,19 +38,30 @@ static int shape(lac_demand *d, const lacuna_hole *hole, size_t h, const char *t
     return expression(d, LACUNA_REFUSED_REGEX, expr, strlen(expr), h, arena, err);
 }
 
+/* Are there bytes where there is a length? */
+static int check(const lacuna_hole *hole, size_t h, lacuna_error *err)
+{
+    bool given = (hole->begin.bytes || !hole->begin.len) && (hole->end.bytes || !hole->end.len) && (hole->regex.bytes || !hole->regex.len) &&
+                 (hole->ban || !hole->n_ban);
+    for (size_t i = 0; i < hole->n_ban && given; i++) {
+        given = hole->ban[i].bytes;
+        if (given && !hole->ban[i].len) return lac_err(err, LACUNA_E_ARG, 0, "hole %zu: an empty ban would ban everything", h);
+    }
+    return given ? 0 : lac_err(err, LACUNA_E_ARG, 0, "hole %zu: a text has a length and no bytes", h);
+}
+
 /* All that a hole asks for, one automaton each. */
 static int clauses(lacuna_session *s, lac_demand *d, const lacuna_hole *hole, size_t h, const char *tag, const char *indent, lacuna_error *err)
 {
     lac_arena *a = &s->arena;
     int r = 0;
-    if (hole->regex.bytes && hole->shape) return lac_err(err, LACUNA_E_ARG, 0, "hole %zu has an expression and a shape: one is enough", h);
     if (hole->regex.bytes) r = expression(d, LACUNA_REFUSED_REGEX, hole->regex.bytes, hole->regex.len, h, a, err);
-    else if (hole->shape) r = shape(d, hole, h, tag, a, err);
-    else if (*indent && !hole->one_line) r = expression(d, LACUNA_REFUSED_INDENT, indent, strlen(indent), h, a, err);
+    if (!r && hole->shape) r = shape(d, hole, h, tag, a, err);
+    if (!r && !d->n_clauses && *indent && !hole->one_line) r = expression(d, LACUNA_REFUSED_INDENT, indent, strlen(indent), h, a, err);
     if (!r && hole->begin.len) r = lac_dfa_begins(next_clause(d, LACUNA_REFUSED_BEGIN), hole->begin, a, err);
     if (!r && hole->end.len) r = lac_dfa_ends(next_clause(d, LACUNA_REFUSED_END), hole->end, a, err);
     if (!r && hole->n_ban) r = lac_dfa_without(next_clause(d, LACUNA_REFUSED_BAN), hole->ban, hole->n_ban, a, err);
-    if (!r && hole->one_line && d->n_clauses) r = expression(d, LACUNA_REFUSED_LINE, one_line, sizeof one_line - 1, h, a, err);
+    if (!r && hole->one_line && d->n_clauses) r = lac_dfa_without(next_clause(d, LACUNA_REFUSED_LINE), &(lacuna_text){"\n", 1}, 1, a, err);
     return r;
 }
 
@@ -114,8 +123,10 @@ int lac_obey_begin(lacuna_session *s, const lacuna_hole *hole, size_t n, const c
     if (!all) return lac_nomem(err, "request");
     for (size_t h = 0; h < n; h++) {
         size_t twin = 0;
+        int r = check(&hole[h], h, err);
+        if (r) return r;
         while (twin < h && !alike(&hole[twin], &hole[h])) twin++;
-        int r = twin < h ? 0 : demand(s, &hole[h], h, tag, indent, &all[h], err);
+        r = twin < h ? 0 : demand(s, &hole[h], h, tag, indent, &all[h], err);
         if (r) return r;
         if (twin < h) all[h] = all[twin];
         if (!all[h]) continue;

@@ -163,16 +163,15 @@ static int find_faults(lacuna_session *s, lac_syntax_faults *out, lacuna_error *
 static int check(lacuna_session *s, lac_fill *f, lac_attempt *t, lacuna_error *err)
 {
     const lac_request *q = &s->req;
-    lac_syntax_faults faults;
-    write_fills(s, f->token, SIZE_MAX, -1);
-    int r = find_faults(s, &faults, err);
-    if (r) return r;
-    t->faults = f->faults = faults.n;
-    t->hole = faults.hole;
+    lac_syntax_faults faults = {0};
     t->logprob = f->logprob;
     memcpy(t->token, f->token, q->canvas.n_slots * sizeof *t->token);
     memcpy(t->end, f->end, q->canvas.n_holes * sizeof *t->end);
-    return 0;
+    write_fills(s, f->token, SIZE_MAX, -1);
+    int r = find_faults(s, &faults, err);
+    t->faults = f->faults = !r ? faults.n : f->repairs ? SIZE_MAX : 0; /* a text that is not parsed is as good as it was */
+    t->hole = faults.hole;
+    return r;
 }
 
 /* ---- back to an attempt ---- */
@@ -217,7 +216,8 @@ static void tell(lac_request *q, const lac_fill *f, const lac_attempt *was, cons
         const int32_t old = was->reveal[slot].token;
         const size_t h = q->canvas.hole_of[slot];
         if (!stands(f, t, slot)) {
-            if (f->token[slot] < 0 || old >= 0) q->reopened[ev->n_reopened++] = (lacuna_reopened){candidate, h, slot - q->canvas.hole[h].first};
+            if (f->token[slot] < 0 || old >= 0) q->reopened[ev->n_reopened++] =
+                    (lacuna_reopened){candidate, h, slot - q->canvas.hole[h].first, old, old < 0 ? (lacuna_text){"", 0} : was->reveal[slot].text};
         } else if (old != f->token[slot]) {
             size_t i = 0; /* in the place of what this step has revealed there */
             while (i < ev->n && (q->reveal[i].candidate != candidate || q->reveal[i].hole != h || q->reveal[i].slot != t->reveal[slot].slot)) i++;
@@ -410,7 +410,8 @@ int lac_repair(lacuna_session *s, lac_fill *f, lacuna_error *err)
     for (bool more = true; more && !f->n_open;) {
         int e = check(s, f, &r->attempt[r->n], err);
         if (!e && f->faults) e = again(s, f, &more, err);
-        if (e) return e;
+        if (e == LACUNA_E_LIMIT) more = false; /* it takes too long to parse: what is known stands */
+        else if (e) return e;
         now = &r->attempt[r->n];
         if (!f->faults) break;
         if (!more) now = put_back(s, f);

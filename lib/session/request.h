@@ -23,7 +23,7 @@ typedef struct {
     lacuna_refused why;
 } lac_clause;
 
-#define LAC_CLAUSES 6          /* regex or shape, begin, end, ban, one line, indentation */
+#define LAC_CLAUSES 6          /* regex, shape (or indentation), begin, end, ban, one line */
 
 /* All that a hole asks of its fill, as one automaton. */
 typedef struct {

@@ -87,7 +87,7 @@ fails "--regex: a fault behind a choice keeps its number" 1 "option --regex 2: b
 fails "--regex that nothing matches in so few tokens" 1 "hole 1: no text.*fits its 3 slots" "$lacuna" infill --max-tokens 3 --regex '1:[0-9]{99}' two.c
 fails "--begin against --regex" 1 "hole 1: no text is what it asks for.*regex.*begin" "$lacuna" infill --regex '1:[0-9]+' --begin 1:a two.c
 fails "--shape that is none" 1 "hole 1: there is no shape called 'hat'" "$lacuna" infill --shape 1:hat two.c
-fails "--regex and --shape" 2 "hole 1: regex and shape exclude each other" "$lacuna" infill --shape 1:word --regex 1:a two.c
+fails "an empty --ban" 1 "hole 1: an empty ban would ban everything" "$lacuna" infill --ban 1: two.c
 for o in regex shape begin end ban choice hole; do
     fails "usage: --$o without a hole" 2 "option --$o: expected N:" "$lacuna" infill --$o abc two.c
     fails "usage: --$o of hole 0" 2 "option --$o: expected N:" "$lacuna" infill --$o 0:exact two.c

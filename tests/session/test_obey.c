@@ -326,7 +326,10 @@ static void impossible(void **state)
     refused((lacuna_hole){.regex = TEXT("\\d"), .max_tokens = 3, .min_tokens = 2}, NULL, LACUNA_E_CONSTRAINT, 0, "2 to 3");
     refused((lacuna_hole){.regex = TEXT("\n"), .one_line = 1}, NULL, LACUNA_E_CONSTRAINT, 0, "line");
     refused((lacuna_hole){.shape = "novel"}, NULL, LACUNA_E_ARG, 0, "novel");
-    refused((lacuna_hole){.shape = "word", .regex = TEXT("a")}, NULL, LACUNA_E_ARG, 0, "shape");
+    refused((lacuna_hole){.shape = "word", .regex = TEXT("[0-9]+")}, NULL, LACUNA_E_CONSTRAINT, 0, "exclude each other");
+    refused((lacuna_hole){.ban = &(lacuna_text){"", 0}, .n_ban = 1}, NULL, LACUNA_E_ARG, 0, "empty ban");
+    refused((lacuna_hole){.n_ban = 1}, NULL, LACUNA_E_ARG, 0, "no bytes");
+    refused((lacuna_hole){.begin = {NULL, 4}}, NULL, LACUNA_E_ARG, 0, "no bytes");
     refused((lacuna_hole){.regex = TEXT("(a{900}){900}")}, NULL, LACUNA_E_LIMIT, 8, "states");
     refused((lacuna_hole){.regex = TEXT("a")}, &(lacuna_infill_options){LACUNA_INFILL_INIT, .rule = LACUNA_RULE_MDLM, .alpha0 = 1}, LACUNA_E_ARG, 0, "rules");
     refused((lacuna_hole){.temperature = NAN}, NULL, LACUNA_E_ARG, 0, "temperature");
