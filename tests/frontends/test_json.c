@@ -214,7 +214,6 @@ static void params(void **state)
         {"{\"text\":\"ab\",\"holes\":[{\"start\":1,\"node\":1}]}", "holes[0]: node"},
         {"{\"text\":\"ab\",\"holes\":[{\"node\":-1}]}", "holes[0]: node"},
         {"{\"text\":\"ab\",\"holes\":[{\"start\":1,\"regex\":3}]}", "holes[0]: regex"},
-        {"{\"text\":\"ab\",\"holes\":[{\"start\":1,\"regex\":\"a\",\"shape\":\"word\"}]}", "holes[0]: regex and shape"},
         {"{\"text\":\"ab\",\"holes\":[{\"start\":1,\"regex\":\"a\",\"choices\":[\"b\"]}]}", "holes[0]: a choice goes with no regex"},
         {"{\"text\":\"ab\",\"holes\":[{\"start\":1,\"choices\":\"ab\"}]}", "holes[0]: choices"},
         {"{\"text\":\"ab\",\"holes\":[{\"start\":1,\"ban\":[1]}]}", "holes[0]: ban[0]"},
