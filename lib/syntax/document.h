@@ -17,7 +17,7 @@ size_t lac_document_outline(const lacuna_document *d, const lacuna_span *hole, s
 
 typedef struct {
     size_t n;     /* ERROR and MISSING nodes that the fills add: all but those that begin and end off the lines of the holes and are in the text
-                     without the fills too (check.c says which) */
+                     without the fills too: as it is, or with something else in the holes that makes fewer (check.c says what) */
     size_t hole;  /* where the first of them (or the nearest hole before it) is */
     size_t at;    /* bytes of that fill before it; the length of the fill: behind it; 0: before it */
 } lac_syntax_faults;

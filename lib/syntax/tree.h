@@ -40,10 +40,9 @@ struct lacuna_document {
     size_t len, cap;
     struct {             /* what is wrong anyhow, for the holes last asked for: requests ask for one set of holes again and again */
         bool known;
-        bool whole;      /* faults of the text as it is; else of the text without what is in its holes */
         lacuna_span *hole; /* [n] */
         size_t n, cap;
-        lac_faults faults;
+        lac_faults faults; /* where they are with the holes empty */
     } old;
     lac_faults faults;   /* scratch of a check */
     lac_piece *piece;    /* likewise */

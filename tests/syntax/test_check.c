@@ -96,6 +96,9 @@ static const struct {
     {"python", "assert encode(decoded, 'x') <<== encoded>>\n\nx = 3 )\n", {" == y"}, true, 0, 0},
     {"python", "x = f(1)\n)\n" PYTHON, {"x = 1"}, true, 0, 0},
     {"python", "x = f(1)\n)\n" PYTHON, {"x = 1 y"}, false, 0, ANY},
+    {"python", "x = [\n    1,\n    <<>>\n\ny = {\n    'a': 2,\n    <<>>\n\nz = 1\n", {"2]", "'b': 3}"}, true, 0, 0}, /* both are open */
+    {"python", "x = [\n    1,\n    <<>>\n\ny = {\n    'a': 2,\n    <<>>\n\nz = 1\n", {"2]", "'b': 3,"}, false, ANY, ANY},
+    {"python", "x = [\n    1,\n    <<>>\n\ny = {\n    'a': 2,\n    <<>>\n\nz = 1\n", {"2,", "'b': 3}"}, false, ANY, ANY},
     {"json", "{\"a\": <<1>>, \"b\": [<<>>]}\n", {"[2]", "{}"}, true, 0, 0},
     {"json", "{\"a\": <<1>>, \"b\": [<<>>]}\n", {"[2]", "1,"}, false, 1, ANY},
     {"json", "{\"a\": <<1>>, \"b\": [<<>>]}\n", {"", ""}, false, 0, 0},
@@ -128,6 +131,60 @@ static void fills_are_good_or_bad(void **state)
             if (cases[i].at != ANY) CHECK(f.at == cases[i].at, "%s '%s': at %zu", cases[i].text, cases[i].fill[0], f.at);
         }
         assert_true(lac_document_is(d, h.text, h.len));
+        lacuna_document_free(d);
+        n_seen++;
+    }
+    if (!n_seen) skip();
+}
+
+#define BROKEN_C "int a = ;\n\nint b;\n\n"
+#define BROKEN_PYTHON "a = b c)\n\n\ndef f():\n    pass\n\n\n"
+
+/* Holes where one types: empty, and what is open before them is open.  Each in a text that is right otherwise, and in one that is not. */
+static const struct {
+    const char *language, *broken, *text, *good, *bad;
+} typed[] = {
+    {"c", BROKEN_C, "void f(void)\n{\n    g(a, <<>>\n    h = 1;\n}\n", "b);", "b"},
+    {"c", BROKEN_C, "void f(void)\n{\n    g(a, <<>>\n    h();\n}\n", "b(2));", "b(2);"},
+    {"c", BROKEN_C, "void f(void)\n{\n    g(a,\n      <<>>\n    h();\n}\n", "b);", "b"},
+    {"c", BROKEN_C, "void f(void)\n{\n    if (a &&\n        <<>>\n        h();\n    }\n}\n", "b) {", "b {"},
+    {"c", BROKEN_C, "void f(void)\n{\n    if (a) {\n        g();\n    <<>>\n    h();\n}\n", "}", "g();"},
+    {"c", BROKEN_C, "int a;\n\n/*\n * It isn't\n * <<>>\nint g(int x);\n", "so */", "so"},
+    {"python", BROKEN_PYTHON, "x = foo(\n    a,\n    <<>>\n\ny = 1\n", "b)", "b"},
+    {"python", BROKEN_PYTHON, "x = [\n    a(\n        1,\n        <<>>\n\ny = 1\n", "2)]", "2)"},
+    {"python", BROKEN_PYTHON, "def g(\n    a,\n    <<>>\n    return 1\n\n\ndef h():\n    pass\n", "b):", "b"},
+    {"python", BROKEN_PYTHON, "def g():\n    x = {\n        'a': 1,\n        <<>>\n    return x\n", "'b': 2}", "'b': 2,"},
+    {"python", BROKEN_PYTHON, "def g():\n    \"\"\"What\n\n    <<>>\n    return 1\n", "it does.\"\"\"", "it does."},
+    {"c", BROKEN_C, "void f(void)\n{\n    g(a, <<>>);\n    h();\n}\n", "b", "b("},
+    {"c", BROKEN_C, "void f(void)\n{\n    a[b[<<>>\n    h();\n}\n", "0]] = 1;", "0];"},
+    {"c", BROKEN_C, "void f(void)\n{\n    if (a[<<>>\n        h();\n    }\n}\n", "1] > 2) {", "1] > 2)"},
+    {"c", BROKEN_C, "void f(void)\n{\n    puts(\"a <<>>\n    h();\n}\n", "b\");", "b);"},
+    {"c", BROKEN_C, "int a;\n/* it isn't <<>>\nint g(int x);\n", "so */", "so"},
+    {"c", BROKEN_C, "int a[] = {\n    1,\n    <<>>\n\nint g(int x);\n", "2};", "2,"},
+    {"python", BROKEN_PYTHON, "x = foo(a, <<>>\nbar = 1\n", "b)", "b"},
+    {"python", BROKEN_PYTHON, "x = foo([\n    1,\n    {'a': <<>>\nbar()\n", "b}])", "b}]"},
+    {"python", BROKEN_PYTHON, "def g(a<<>>\n    return 1\n\n\ndef h():\n    pass\n", ", b=1):", ", b=1)"},
+    {"python", BROKEN_PYTHON, "def g<<>>\n    return 1\n\n\ndef h():\n    pass\n", "(a):", "(a:"},
+    {"python", BROKEN_PYTHON, "def g(a):\n    if <<>>\n        return 1\n    return 2\n", "a[1]:", "a[1:"},
+    {"python", BROKEN_PYTHON, "def g(a):\n    for i in range(<<>>\n    return 2\n", "a):\n        h(i)", "a:\n        h(i)"},
+    {"python", BROKEN_PYTHON, "x = 'a<<>>\ny = 1\n", "b'", "b"},
+};
+
+static void fills_close_what_is_open(void **state)
+{
+    (void)state;
+    size_t n_seen = 0;
+    for (size_t i = 0; i < 2 * (sizeof typed / sizeof *typed); i++) {
+        char text[1000];
+        lacuna_document *d = open_document(typed[i / 2].language, NULL);
+        if (!d) continue;
+        snprintf(text, sizeof text, "%s%s", i % 2 ? typed[i / 2].broken : "", typed[i / 2].text);
+        const holed h = parse_holes(text);
+        set(d, h.text, h.len);
+        for (int again = 0; again < 2; again++) {
+            CHECK(check(d, h.hole, &typed[i / 2].good, 1).n == 0, "%s '%s'", text, typed[i / 2].good);
+            CHECK(check(d, h.hole, &typed[i / 2].bad, 1).n > 0, "%s '%s'", text, typed[i / 2].bad);
+        }
         lacuna_document_free(d);
         n_seen++;
     }
@@ -258,7 +315,7 @@ static void holes_may_change(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fills_are_good_or_bad), cmocka_unit_test(agrees_in_c),      cmocka_unit_test(agrees_in_python),
+        cmocka_unit_test(fills_are_good_or_bad), cmocka_unit_test(fills_close_what_is_open), cmocka_unit_test(agrees_in_c),      cmocka_unit_test(agrees_in_python),
         cmocka_unit_test(errors_elsewhere_do_not_matter), cmocka_unit_test(holes_may_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
