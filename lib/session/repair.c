@@ -21,6 +21,7 @@
 
 #define MOST_REPAIRS 256 /* attempts are kept */
 #define MOST_LOOKS 64    /* by the parser, before an attempt */
+#define MOST_READ ((size_t)1 << 20) /* bytes, by the parser, for each repair that is allowed: text that is broken all over is read again and again */
 
 /* In nats (tests/eval/syntax.c; twice or half as much is nearly as good): */
 #define FAULTY 12        /* a choice with as many faults as the first attempt, */
@@ -154,9 +155,11 @@ static void write_fills(lacuna_session *s, const int32_t *token, size_t last, in
     }
 }
 
-static int find_faults(lacuna_session *s, lac_syntax_faults *out, lacuna_error *err)
+static int find_faults(lacuna_session *s, lac_repairs *r, lac_syntax_faults *out, lacuna_error *err)
 {
-    return lac_document_check(s->req.opt.document, s->req.span, s->req.said, s->req.canvas.n_holes, out, err);
+    const int e = lac_document_check(s->req.opt.document, s->req.span, s->req.said, s->req.canvas.n_holes, out, err);
+    r->n_read += out->n_read;
+    return e;
 }
 
 /* The candidate is full: is it a text without faults? */
@@ -168,7 +171,7 @@ static int check(lacuna_session *s, lac_fill *f, lac_attempt *t, lacuna_error *e
     memcpy(t->token, f->token, q->canvas.n_slots * sizeof *t->token);
     memcpy(t->end, f->end, q->canvas.n_holes * sizeof *t->end);
     write_fills(s, f->token, SIZE_MAX, -1);
-    int r = find_faults(s, &faults, err);
+    int r = find_faults(s, &f->repair, &faults, err);
     t->faults = f->faults = !r ? faults.n : f->repairs ? SIZE_MAX : 0; /* a text that is not parsed is as good as it was */
     t->hole = faults.hole;
     return r;
@@ -270,15 +273,19 @@ static lac_branch cheapest(const lac_canvas *c, const lac_repairs *r)
     return best;
 }
 
+/* Has the parser done what it may do for a candidate? */
+static bool tired(const lacuna_session *s, const lac_repairs *r) { return r->n_read > MOST_READ * s->req.opt.repairs; }
+
 /* The same, once the parser has looked at it. */
-static int choose(lacuna_session *s, const lac_repairs *r, lac_branch *out, lacuna_error *err)
+static int choose(lacuna_session *s, lac_repairs *r, lac_branch *out, lacuna_error *err)
 {
     for (int looks = 0;; looks++) {
         *out = cheapest(&s->req.canvas, r);
-        if (!out->from || out->choice->faults >= 0 || looks == MOST_LOOKS) return 0;
+        if (!out->from || out->choice->faults >= 0 || looks == MOST_LOOKS || tired(s, r)) return 0;
         lac_syntax_faults faults;
         write_fills(s, out->from->token, out->slot, out->choice->token);
-        int e = find_faults(s, &faults, err);
+        int e = lac_session_cancelled(s, err);
+        if (!e) e = find_faults(s, r, &faults, err);
         if (e) return e;
         out->choice->faults = (int32_t)faults.n;
     }
@@ -387,7 +394,7 @@ static int again(lacuna_session *s, lac_fill *f, bool *more, lacuna_error *err)
     lac_repairs *r = &f->repair;
     lac_branch b;
     *more = false;
-    if (f->repairs == q->opt.repairs) return 0;
+    if (f->repairs == q->opt.repairs || tired(s, r)) return 0;
     int e = choose(s, r, &b, err);
     if (e) return e;
     if (!b.from && !r->anew) {

@@ -75,6 +75,7 @@ typedef struct {
 typedef struct {
     lac_attempt *attempt;      /* [repairs + 1] the first n are done, and the one at n is in progress; NULL: no document */
     size_t n;
+    size_t n_read;             /* bytes that the parser has read so far */
     bool anew;                 /* no choice was known, and a hole was taken back whole */
     lac_choice *choice;        /* [S, LAC_CHOICES] of the slots that this step asks for; NULL: no repairs */
     lacuna_refusal refused;    /* what the last attempt would not have; token -1: nothing */

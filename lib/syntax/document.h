@@ -20,6 +20,7 @@ typedef struct {
                      without the fills too: as it is, or with something else in the holes that makes fewer (check.c says what) */
     size_t hole;  /* where the first of them (or the nearest hole before it) is */
     size_t at;    /* bytes of that fill before it; the length of the fill: behind it; 0: before it */
+    size_t n_read; /* bytes of the text that the parser has read: what the check cost, but for what is learned once */
 } lac_syntax_faults;
 
 /* hole[n], in text order, replaced by fill[n].  Parses what is new; the document stays as it is.  LIMIT (it takes more than seconds to

@@ -51,6 +51,33 @@ struct lacuna_document {
     size_t cap_line;
 };
 
+/* ---- faults.c ---- */
+
+bool lac_faults_of(lacuna_document *d, const TSTree *tree, lac_faults *out); /* false: out of memory */
+
+/* ---- filled.c ---- */
+
+/* A text with its holes filled. */
+typedef struct {
+    const lacuna_document *d;
+    const lacuna_span *hole; /* [n] */
+    const lacuna_text *fill; /* [n] */
+    size_t n;
+} lac_filled;
+
+/* Its tree; d->piece has room for it.  *n_read, if not NULL: the bytes that the parser has read.  NULL: it took too long. */
+TSTree *lac_filled_parse(lacuna_document *d, const lac_filled *t, size_t *n_read);
+bool lac_filled_lines(lacuna_document *d, const lac_filled *t);             /* the lines of the holes: d->line; false: out of memory */
+bool lac_filled_touches(const lac_filled *t, const lac_fault *f);           /* does a fault begin or end on them? */
+uint32_t lac_filled_before(const lac_filled *t, uint32_t byte);             /* the place of a byte off the fills in the text with its holes empty */
+
+/* ---- probe.c ---- */
+
+/* d->old: what is wrong without the fills, as in the last call where the holes are the same.  LIMIT, NOMEM. */
+int lac_document_learn(lacuna_document *d, const lacuna_span *hole, size_t n, lacuna_error *err);
+
+/* ---- document.c, node.c ---- */
+
 /* The place behind n bytes that begin at `from`. */
 TSPoint lac_point_after(TSPoint from, const char *text, size_t n);
 
