@@ -7,7 +7,8 @@
  * cost nothing.  Sums of e^x are in float within a word, each beside its largest (net/softmax.h), and in double beyond.
  *
  * The slots between those that the plan reveals are asked for too, at the end of the row, so that all weights up to the
- * last are known.  A policy that looks at the logits sees each slot's marginal of that distribution, at temperature 1. */
+ * last are known.  A policy that looks at the logits sees what each slot would hold by itself; then where a hole ends is settled, and what
+ * it chooses besides are tokens: in a product of independent slots, each of which may be <eom>, the first is soon one by chance. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -45,6 +46,37 @@ void lac_joint_keep(lacuna_session *s, size_t k, const float *logits)
     const size_t V = s->model->info.n_vocab;
     memcpy(s->req.row + k * V, logits, V * sizeof *logits);
     s->req.dist[k] = lac_softmax_of(logits, V, s->model->flags, LAC_TOKEN_NEVER, s->model->kern);
+}
+
+/* How likely a slot is <eom>, or what stands for it, among what flags allow. */
+static double chance_of_end(const lacuna_session *s, const lac_lift *lift, const float *logits, const uint8_t *flags)
+{
+    const double all = lac_softmax_of(logits, s->model->info.n_vocab, flags, LAC_TOKEN_NEVER | LAC_TOKEN_OUT, s->model->kern).norm;
+    double end = 0;
+    for (uint32_t i = lift->first[lift->n_words]; i < lift->first[lift->n_words + 1]; i++)
+        if (!(flags[lift->token[i]] & (LAC_TOKEN_NEVER | LAC_TOKEN_OUT))) end += exp(logits[lift->token[i]] - all);
+    return end;
+}
+
+void lac_joint_propose(lacuna_session *s, lac_fill *f, size_t k, const float *logits)
+{
+    lac_request *q = &s->req;
+    const size_t V = s->model->info.n_vocab, slot = f->asked[k], hole = q->canvas.hole_of[slot];
+    const lac_lift *lift = &q->demand[hole]->lift;
+    const lac_cut greedy = {.kern = s->model->kern};
+    const uint8_t *flags = lac_obey_flags(s, f, slot, (lacuna_text){0});
+    lac_pick *p = &f->pick[k];
+    memcpy(q->row + k * V, logits, V * sizeof *logits);
+    *p = lac_pick_token(logits, V, flags, LAC_TOKEN_OUT, &greedy, NULL, 0, NULL, NULL);
+    if (p->token < 0) return;
+    q->dist[k] = (lac_softmax){logits[p->token] - p->logprob, p->entropy};
+    bool ends = lift->word_of[p->token] == lift->n_words;
+    if (q->cut[hole].temperature > 0) { /* the noise of the mask, which is no slot's token, is this draw's */
+        const uint64_t draw = lac_step_draw(q, f, slot) * V + (uint32_t)s->model->info.mask;
+        ends = lac_u01(lac_rng_at(&f->noise, draw)) < chance_of_end(s, lift, logits, flags);
+    }
+    p->token = ends ? s->model->info.eom : s->model->info.mask;
+    if (ends) p->logprob = logits[p->token] - q->dist[k].norm;
 }
 
 bool lac_joint_is(const lac_request *q, const lac_fill *f, size_t slot)
@@ -121,14 +153,11 @@ static lac_mass mass_of(const float *x, size_t n, double heat, const lac_kern *k
         float y[LAC_SOFTMAX_CHUNK], e[LAC_SOFTMAX_CHUNK];
         const size_t here = n - at < LAC_SOFTMAX_CHUNK ? n - at : LAC_SOFTMAX_CHUNK;
         if (heat == 1) { /* in half the time */
-            const double sum = kern->exp_sum(e, x + at, most, here);
-            m.sum += sum;
-            m.lean += kern->dot(e, x + at, here) - most * sum;
+            m.sum += kern->exp_sum(e, x + at, most, here);
             continue;
         }
         temper(y, x + at, most, (float)(1 / heat), here);
         m.sum += kern->exp_sum(e, y, 0, here);
-        m.lean += kern->dot(e, y, here);
     }
     return m;
 }
@@ -207,18 +236,42 @@ static double weigh(lacuna_session *s, size_t hole, size_t k, const lac_cut *cut
     return q->min[hole] == UINT32_MAX ? 0 : norm(s, k, heat_of(cut)) - top; /* a hole without <eom> closes no slot */
 }
 
-/* Weigh all slots of a hole together; where what a cut leaves cannot match, nothing is cut.  laid: they are laid out, as this cut has it.  Returns
- * the cut. */
-static lac_cut weigh_all(lacuna_session *s, lac_fill *f, size_t hole, size_t n, lac_cut cut, bool laid)
+/* Is the k-th slot asked for among those chosen? */
+static bool chosen(const lac_fill *f, size_t k)
+{
+    for (size_t i = 0; i < f->n_chosen; i++)
+        if (f->chosen[i] == k) return true;
+    return false;
+}
+
+/* Slot k, the i-th of its hole, is <eom>, or it is not: and then it is not closed either. */
+static void settle_end(lac_request *q, size_t hole, size_t k, size_t i, bool ends)
+{
+    const uint32_t eom = lift_at(q, hole)->n_words;
+    for (uint32_t w = 0; w <= eom; w++) {
+        if ((w == eom) == ends) continue;
+        q->mass[k][w] = (lac_mass){.most = -INFINITY};
+        q->weight[i][w] = 0;
+    }
+    if (!ends) q->closed[i] = -INFINITY;
+}
+
+/* Weigh all slots of a hole together; where what a cut leaves cannot match, nothing is cut.
+ * Under a policy what is chosen is <eom> or not as it was proposed, if that can match.  Returns the cut. */
+static lac_cut weigh_all(lacuna_session *s, lac_fill *f, size_t hole, size_t n, lac_cut cut)
 {
     lac_request *q = &s->req;
+    bool apart = f->plan.dynamic;
     lac_obey_look(s, f, hole);
-    for (int again = 0; again < 2; again++) {
+    for (int again = 0; again < 3; again++) {
         for (size_t i = 0; i < n; i++) {
-            if (again || !laid) lay_out(s, f, hole, q->together[i], q->at[i], &cut);
-            q->closed[i] = weigh(s, hole, q->together[i], &cut, q->weight[i]);
+            const size_t k = q->together[i];
+            lay_out(s, f, hole, k, q->at[i], &cut);
+            q->closed[i] = weigh(s, hole, k, &cut, q->weight[i]);
+            if (apart && chosen(f, k)) settle_end(q, hole, k, i, f->pick[k].token == s->model->info.eom);
         }
         if (lac_chain_weigh(f->chain[hole], q->at, n, (const double *const *)q->weight, q->closed, !(cut.temperature > 0))) break;
+        if (again) apart = false;
         cut = (lac_cut){.temperature = cut.temperature, .kern = cut.kern};
     }
     return cut;
@@ -274,69 +327,7 @@ static lac_pick conditional(lacuna_session *s, const lac_fill *f, size_t hole, s
     return lac_pick_listed(q->cand, n, s->model->info.n_vocab, top, total, &f->noise, lac_step_draw(q, f, f->asked[k]));
 }
 
-/* The largest logit of a word, but for one that is its largest. */
-static double second_of(const float *x, size_t n, float most, const lac_kern *kern)
-{
-    size_t i = 0;
-    while (i + 1 < n && x[i] != most) i++;
-    return fmax(kern->max(x, i), kern->max(x + i + 1, n - i - 1));
-}
-
-/* What the i-th slot of a hole would hold, given those before it: how sure that is, and <eom> as often as it would be that; else the mask. */
-static lac_pick marginal(lacuna_session *s, const lac_fill *f, size_t hole, size_t i)
-{
-    lac_request *q = &s->req;
-    const lac_lift *lift = lift_at(q, hole);
-    const size_t k = q->together[i];
-    const lac_mass *mass = q->mass[k];
-    const double top = bias(s, f, hole, i);
-    double total = 0, lean = 0, second = -INFINITY, end = 0;
-    uint32_t best = UINT32_MAX;
-    if (!isfinite(top)) return (lac_pick){.token = -1}; /* or no number */
-    for (uint32_t w = 0; w <= lift->n_words; w++) {
-        const double d = mass[w].most + q->bias[w] - top;
-        if (d == -INFINITY) continue;
-        if (d == 0 && best == UINT32_MAX) best = w;
-        else if (d > second) second = d;
-        const double scale = exp(d), share = mass[w].sum * scale;
-        total += share;
-        lean += mass[w].lean * scale + d * share;
-        if (w == lift->n_words) end = share;
-    }
-    const uint32_t at = lift->first[best], n = lift->first[best + 1] - at;
-    second = fmax(second, second_of(sorted(s, k) + at, n, mass[best].most, s->model->kern) + q->bias[best] - top);
-    lac_pick out = {.token = s->model->info.mask, .entropy = log(total) - lean / total, .best = 1 / total, .margin = (1 - exp(second)) / total};
-    const uint64_t draw = lac_step_draw(q, f, f->asked[k]) * s->model->info.n_vocab + (uint32_t)s->model->info.eom;
-    if (end > 0 && lac_u01(lac_rng_at(&f->noise, draw)) < end / total) {
-        out.token = s->model->info.eom;
-        out.logprob = log(end / total);
-    }
-    return out;
-}
-
 /* ---- a step ---- */
-
-void lac_joint_propose(lacuna_session *s, lac_fill *f)
-{
-    lac_request *q = &s->req;
-    for (size_t h = 0; h < q->canvas.n_holes; h++) {
-        if (!q->demand[h] || !f->joint[h]) continue;
-        const size_t n = gather(s, f, h);
-        weigh_all(s, f, h, n, (lac_cut){.temperature = 1}, false);
-        for (size_t i = 0; i < n; i++) {
-            f->pick[q->together[i]] = marginal(s, f, h, i);
-            lac_chain_take(f->chain[h], i, LAC_CHAIN_LEFT);
-        }
-    }
-}
-
-/* Is the k-th slot asked for among those chosen? */
-static bool chosen(const lac_fill *f, size_t k)
-{
-    for (size_t i = 0; i < f->n_chosen; i++)
-        if (f->chosen[i] == k) return true;
-    return false;
-}
 
 int lac_joint_draw(lacuna_session *s, lac_fill *f, lacuna_error *err)
 {
@@ -344,8 +335,7 @@ int lac_joint_draw(lacuna_session *s, lac_fill *f, lacuna_error *err)
     for (size_t h = 0; h < q->canvas.n_holes; h++) {
         if (!q->demand[h] || !f->joint[h]) continue;
         const size_t n = gather(s, f, h);
-        lac_cut cut = q->cut[h];
-        cut = weigh_all(s, f, h, n, cut, f->plan.dynamic && heat_of(&cut) == 1 && !cuts(&cut)); /* as it was proposed */
+        const lac_cut cut = weigh_all(s, f, h, n, q->cut[h]);
         for (size_t i = 0; i < n; i++) {
             const size_t k = q->together[i];
             uint32_t word = LAC_CHAIN_LEFT;

@@ -217,6 +217,12 @@ const uint8_t *lac_obey_flags(lacuna_session *s, const lac_fill *f, size_t slot,
     lac_obey_look(s, f, h);
     lac_chain_allowed(f->chain[h], lac_obey_slot(s, f, slot), allowed);
     allowed[lift->n_words + 1] = 0;
-    for (uint32_t v = 0; v < s->model->info.n_vocab; v++) flags[v] = s->model->flags[v] | (allowed[lift->word_of[v]] ? 0 : LAC_TOKEN_OUT);
+    const uint32_t V = s->model->info.n_vocab;
+    uint32_t n = 0;
+    for (uint32_t w = 0; w <= lift->n_words; w++) n += allowed[w] ? lift->first[w + 1] - lift->first[w] : 0;
+    const bool few = n < V / 2; /* those that are fewer are dealt with one by one */
+    for (uint32_t v = 0; v < V; v++) flags[v] = s->model->flags[v] | (few ? LAC_TOKEN_OUT : 0);
+    for (uint32_t w = 0; w <= lift->n_words + 1; w++)
+        for (uint32_t i = lift->first[w]; !allowed[w] != few && i < lift->first[w + 1]; i++) flags[lift->token[i]] ^= LAC_TOKEN_OUT;
     return flags;
 }

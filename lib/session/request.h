@@ -48,7 +48,7 @@ typedef struct {
 /* What a slot gives the tokens of a word, apart from all others; d: logit / temperature of a token, less most. */
 typedef struct {
     double most;               /* the largest logit / temperature; -INFINITY: the slot may hold none of them */
-    double sum, lean;          /* of e^d, and of d e^d where nothing is cut */
+    double sum;                /* of e^d, what is cut left out */
 } lac_mass;
 
 #define LAC_CHOICES 16         /* tokens that a slot may hold instead, which repair.c remembers */
@@ -182,11 +182,12 @@ size_t lac_obey_slot(const lacuna_session *s, const lac_fill *f, size_t slot); /
 int lac_joint_begin(lacuna_session *s, size_t widest, lacuna_error *err);
 /* The row of the k-th slot asked for, which is settled together with others. */
 void lac_joint_keep(lacuna_session *s, size_t k, const float *logits);
+/* The same under a policy that looks at the logits: f->pick[k] is how sure the slot is by itself, and <eom>, or the mask for any token. */
+void lac_joint_propose(lacuna_session *s, lac_fill *f, size_t k, const float *logits);
 /* Is a slot that is asked for settled together with others of its hole? */
 bool lac_joint_is(const lac_request *q, const lac_fill *f, size_t slot);
 size_t lac_joint_ask(const lac_request *q, lac_fill *f, size_t n); /* adds the slots between those due; returns how many are asked for */
-/* All rows are there: what each slot would hold by itself (for policies that choose), then what those chosen hold together. */
-void lac_joint_propose(lacuna_session *s, lac_fill *f);
+/* All rows are there: what those chosen hold together. */
 int lac_joint_draw(lacuna_session *s, lac_fill *f, lacuna_error *err);
 
 /* ---- of refuse.c ---- */

@@ -168,7 +168,6 @@ static size_t choose(const lacuna_session *s, lac_fill *f, int32_t eom)
 static int decide(lacuna_session *s, lac_fill *f, lacuna_error *err)
 {
     const lac_request *q = &s->req;
-    if (q->row && f->plan.dynamic) lac_joint_propose(s, f);
     f->n_chosen = choose(s, f, q->ids ? -1 : s->model->info.eom);
     return q->row ? lac_joint_draw(s, f, err) : 0;
 }
@@ -183,7 +182,9 @@ static int take_row(void *ctx, size_t p, size_t i, const float *logits, lacuna_e
     const size_t k = i - f->first;
     if (q->opt.on_logits) q->opt.on_logits(q->opt.on_logits_ctx, q->stats.nfe, f->asked[k], logits, s->model->info.n_vocab);
     if (q->opt.lossless) return lac_lossless_suppose(f, k) ? pick(s, f, k, logits, err) : 0;
-    if (lac_joint_is(q, f, f->asked[k])) lac_joint_keep(s, k, logits);
+    const bool joint = lac_joint_is(q, f, f->asked[k]);
+    if (joint && f->plan.dynamic) lac_joint_propose(s, f, k, logits);
+    else if (joint) lac_joint_keep(s, k, logits);
     else {
         int r = pick(s, f, k, logits, err);
         if (r) return r;
