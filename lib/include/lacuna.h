@@ -320,7 +320,7 @@ typedef struct {
     uint32_t block;       /* RULE_BD3: slots of a block; 0: 16 */
     lacuna_document *document; /* the syntax tree of this very text, or NULL.  With drop_far the context of a text that is too long is
                              chosen by structure; the fill of a hole that may have several lines keeps the indentation style of the
-                             text; and fills are checked: see repairs.  Used until the request is over */
+                             text; and fills are checked: see repairs.  It must stay as it is until the request is over */
     uint32_t repairs;     /* with a document: how often the fills of a candidate that add a syntax error to the text are taken back from the
                              fault on, and filled anew; 0: they stay as they are (lacuna_stats tells) */
     int explain;          /* non-zero: events tell which tokens were refused, and why */
@@ -405,8 +405,9 @@ typedef struct {
 
 /* Run one pass of the network for the request in progress and report what it revealed.  Returns 1 with
  * *ev set, 0 when every hole is closed (*ev is NULL), or a negative code.  After CANCELLED or another
- * failure the request is over.  *ev is valid until the next call on s.  Allocates nothing.
- * Fails with ARG (no request), CANCELLED, INTERNAL (the network produced no finite number). */
+ * failure the request is over.  *ev is valid until the next call on s.  Allocates nothing, but for
+ * a document's checks.  Fails with ARG (no request), CANCELLED, INTERNAL (the network produced no finite number), CONSTRAINT (every token
+ * is denied), NOMEM (in a check). */
 LACUNA_API int lacuna_step(lacuna_session *s, const lacuna_event **ev, lacuna_error *err);
 
 /* The text of a hole as far as it stands: the revealed tokens up to the first open slot (all of them
@@ -432,7 +433,8 @@ typedef struct {
     size_t n_drafted;   /* lossless: drafts checked */
     size_t n_accepted;  /* and found right */
     size_t n_repairs;   /* of the candidate: how often it was taken back */
-    size_t n_faults;    /* of the candidate, when it is done: syntax errors that its fills add to the text; 0 without a document */
+    size_t n_faults;    /* of the candidate, when it is done: syntax errors that its fills add to the text; 0 without a document,
+                           and where it takes too long to tell */
 } lacuna_stats;
 
 /* Counters of the request in progress or just finished: of candidate 0, and of all that its passes did. */
@@ -457,7 +459,7 @@ typedef struct {
 LACUNA_API const char *lacuna_context_name(int why);
 
 /* What the request in progress or just finished reads of its text, in text order, the holes left out.  Returns how many parts; *parts
- * is valid until the next lacuna_infill() on s.  Fails with ARG (no request). */
+ * is valid until the next request or score on s.  Fails with ARG (no request). */
 LACUNA_API int64_t lacuna_context(const lacuna_session *s, const lacuna_context_part **parts, lacuna_error *err);
 
 /* ---- speed ----------------------------------------------------------------------------------- */

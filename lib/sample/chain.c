@@ -187,6 +187,7 @@ void lac_chain_look(lac_chain *c, const int32_t *token, size_t first, uint32_t s
     memmove(c->token + first, token + first, (n - first) * sizeof *token);
 }
 
+bool lac_chain_completes(const lac_chain *c, size_t slot, uint32_t state) { return has(backward_at(c, slot), state); }
 bool lac_chain_possible(const lac_chain *c) { return meet(c, forward_at(c, c->lo), backward_at(c, c->lo)); }
 
 size_t lac_chain_shortest(const lac_chain *c)

@@ -37,6 +37,9 @@ void lac_chain_look(lac_chain *c, const int32_t *token, size_t first, uint32_t s
 /* Can all that is open be filled so that the whole is accepted? */
 bool lac_chain_possible(const lac_chain *c);
 
+/* The same from a state of the automaton before a slot on. */
+bool lac_chain_completes(const lac_chain *c, size_t slot, uint32_t state);
+
 /* How many tokens the shortest fill needs when everything is open, <eom> not counted; SIZE_MAX: more than the slots there are. */
 size_t lac_chain_shortest(const lac_chain *c);
 

@@ -152,6 +152,7 @@ size_t lac_lossless_ask(lacuna_session *s, lac_fill *f)
         l->line[l->slot_at[slot]] = d.token;
         more = next_open(f, S, &rank, &slot);
     }
+    if (l->n_drafts && l->n_drafts == n) l->cost -= cost_of_draft(s->model, --l->n_drafts); /* of the last slot: nothing is asked behind it */
     return n;
 }
 

@@ -105,6 +105,10 @@ static int demand(lacuna_session *s, const lacuna_hole *hole, size_t h, const ch
     if (!d) return lac_nomem(err, "request");
     int r = clauses(s, d, hole, h, tag, indent, err);
     if (r || !d->n_clauses) return r;
+    if (d->n_clauses > 1 && d->clause[0].why == LACUNA_REFUSED_INDENT) { /* nobody has asked for it: it gives way */
+        if ((r = intersect(d, h, &s->arena, err)) && r != LACUNA_E_CONSTRAINT) return r;
+        if (r) memmove(d->clause, d->clause + 1, --d->n_clauses * sizeof *d->clause);
+    }
     if (lac_baseline_is(&s->req)) return lac_err(err, LACUNA_E_ARG, 0, "hole %zu asks for something: that goes with the rules independent and paper", h);
     if ((r = intersect(d, h, &s->arena, err))) return r;
     r = lac_lift_make(&d->lift, &d->dfa, token_bytes, m, m->info.n_vocab, m->info.eom, m->flags, LAC_TOKEN_NEVER,
@@ -118,7 +122,7 @@ int lac_obey_begin(lacuna_session *s, const lacuna_hole *hole, size_t n, const c
     lac_request *q = &s->req;
     char indent[LAC_INDENT_REGEX] = "";
     size_t words = 0;
-    if (q->opt.document && !lac_indent_regex(text, len, indent)) *indent = 0;
+    if (!q->opt.document || lac_baseline_is(q) || !lac_indent_regex(text, len, indent)) *indent = 0;
     lac_demand **all = lac_arena_array(&s->arena, n, sizeof *all);
     if (!all) return lac_nomem(err, "request");
     for (size_t h = 0; h < n; h++) {
@@ -198,12 +202,12 @@ static const uint8_t *front(lacuna_session *s, const lac_fill *f, size_t slot, l
     const int32_t *open = f->token + s->req.canvas.hole[h].first + lac_spell_at(s, f, h).n_old;
     uint8_t *flags = s->req.flags;
     lac_spell_flags(s, slot, rest);
+    lac_chain_look(f->chain[h], open, 0, 0);
     for (uint32_t v = 0; v < s->model->info.n_vocab; v++) {
         const lacuna_text t = lacuna_token_bytes(s->model, (int32_t)v);
         if (flags[v] & LAC_TOKEN_NEVER || t.len <= rest.len) continue;
         const uint32_t state = lac_dfa_run(&d->dfa, 0, t.bytes + rest.len, t.len - rest.len);
-        if (state != LAC_DFA_DEAD) lac_chain_look(f->chain[h], open, 1, state);
-        if (state == LAC_DFA_DEAD || !lac_chain_possible(f->chain[h])) flags[v] |= LAC_TOKEN_OUT;
+        if (state == LAC_DFA_DEAD || !lac_chain_completes(f->chain[h], 1, state)) flags[v] |= LAC_TOKEN_OUT;
     }
     return flags;
 }

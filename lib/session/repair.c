@@ -51,15 +51,15 @@ static int make_attempts(lacuna_session *s, lac_repairs *r, lacuna_error *err)
     return 0;
 }
 
-int lac_repair_begin(lacuna_session *s, const char *text, size_t len, const lacuna_span *span, lacuna_error *err)
+int lac_repair_begin(lacuna_session *s, const lacuna_span *span, lacuna_error *err)
 {
     lac_request *q = &s->req;
     const size_t holes = q->canvas.n_holes;
-    if (q->opt.repairs > MOST_REPAIRS) return lac_err(err, LACUNA_E_ARG, 0, "repairs must be at most %d; it is %u", MOST_REPAIRS, (unsigned)q->opt.repairs);
+    if (q->opt.repairs > MOST_REPAIRS)
+        return lac_err(err, LACUNA_E_ARG, 0, "repairs must be at most %d; it is %u", MOST_REPAIRS, (unsigned)q->opt.repairs);
     if (q->opt.repairs && !q->opt.document) return lac_err(err, LACUNA_E_ARG, 0, "repairs go with a document");
     if (!q->opt.document) return 0;
     if (lac_baseline_is(q) && q->opt.repairs) return lac_err(err, LACUNA_E_ARG, 0, "the rules MDLM and BD3 go without repairs");
-    if (!lac_document_is(q->opt.document, text, len)) return lac_err(err, LACUNA_E_ARG, 0, "the document is of another text");
     q->span = span;
     size_t slots;
     if (!lac_mul(q->canvas.n_slots, q->n_fills, &slots) || !(q->said = lac_arena_array(&s->arena, holes, sizeof *q->said)) ||

@@ -160,7 +160,8 @@ static int prepare(lacuna_session *s, lacuna_error *err)
     size_t reveals, most = 1;
     if (!lac_mul(S, fills, &reveals)) return lac_nomem(err, "request");
     bool ok = (q->deny = lac_arena_array(a, S, 1)) && (q->cut = lac_arena_array(a, q->canvas.n_holes, sizeof *q->cut)) &&
-              (!q->opt.explain || (q->refusal = lac_arena_array(a, reveals, sizeof *q->refusal))) && (q->min = lac_arena_array(a, q->canvas.n_holes, sizeof *q->min)) &&
+              (!q->opt.explain || (q->refusal = lac_arena_array(a, reveals, sizeof *q->refusal))) &&
+              (q->min = lac_arena_array(a, q->canvas.n_holes, sizeof *q->min)) &&
               (q->fill = lac_arena_array(a, fills, sizeof *q->fill)) && (q->part = lac_arena_array(a, fills, sizeof *q->part)) &&
               (q->of_part = lac_arena_array(a, fills, sizeof *q->of_part)) &&
               (q->reveal = lac_arena_array(a, reveals, sizeof *q->reveal)) &&
@@ -172,7 +173,7 @@ static int prepare(lacuna_session *s, lacuna_error *err)
         q->cut[h] = (lac_cut){q->opt.temperature, q->opt.top_k, q->opt.top_p, q->opt.min_p, s->model->kern};
         q->heals |= q->canvas.heal && q->canvas.heal[h].rest.len;
     }
-    if (((q->heals || q->demand || q->opt.repairs) && !(q->flags = lac_arena_array(a, s->model->info.n_vocab, 1))) ||
+    if (((q->heals || q->demand) && !(q->flags = lac_arena_array(a, s->model->info.n_vocab, 1))) ||
         (q->heals && !(q->panels = lac_arena_array(a, s->model->info.n_vocab / LAC_PANEL + 1, 1))))
         return lac_nomem(err, "request");
     q->stats.n_context = q->canvas.n_context;
@@ -255,6 +256,7 @@ static int begin_text(lacuna_session *s, const char *text, size_t len, const lac
     if (!slots || !span) return lac_nomem(err, "request");
     if ((r = size_holes(q, hole, n, slots, span, err))) return r;
     if ((r = lac_canvas_check(text, len, span, n, err))) return r;
+    if (q->opt.document && !lac_document_is(q->opt.document, text, len)) return lac_err(err, LACUNA_E_ARG, 0, "the document is of another text");
     lac_canvas_want want = {m->tok, text, len, span, slots, n, -1, s->limit, q->opt.drop_far != 0, q->opt.heal != 0, NULL, 0};
     if ((r = lac_model_tag(m, q->opt.tag, &want.tag, err))) return r;
     if ((r = outline(s, &want, err))) return r;
@@ -269,7 +271,7 @@ static int begin_text(lacuna_session *s, const char *text, size_t len, const lac
     }
     for (size_t i = 0; i < q->n_fills; i++)
         if ((r = lac_obey_open(s, &q->fill[i], err))) return r;
-    if ((r = lac_repair_begin(s, text, len, span, err))) return r;
+    if ((r = lac_repair_begin(s, span, err))) return r;
     q->active = true;
     return 0;
 }
@@ -281,6 +283,7 @@ static int begin_ids(lacuna_session *s, const lacuna_token *ids, size_t n, const
     int r = begin(s, options, err);
     if (r) return r;
     if (q->opt.tag) return lac_err(err, LACUNA_E_ARG, 0, "a tag is for texts: put its token among the ids");
+    if (q->opt.document || q->opt.repairs) return lac_err(err, LACUNA_E_ARG, 0, "a document is of a text: ids have none");
     for (size_t i = 0; i < n && i < s->limit; i++) /* more are refused by the canvas */
         if (ids[i] >= 0 && (uint32_t)ids[i] >= s->model->info.n_vocab)
             return lac_err(err, LACUNA_E_ARG, i, "id %d at %zu is outside the vocabulary of %u", (int)ids[i], i, (unsigned)s->model->info.n_vocab);

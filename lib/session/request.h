@@ -233,8 +233,8 @@ void lac_lossless_forget(lac_fill *f);                     /* after a pass: no d
 
 /* ---- of repair.c ---- */
 
-/* Once the candidates are there; span[holes] stays where it is until the request is over.  ARG (the document is of another text), NOMEM. */
-int lac_repair_begin(lacuna_session *s, const char *text, size_t len, const lacuna_span *span, lacuna_error *err);
+/* Once the candidates are there; span[holes] stays where it is until the request is over.  ARG, NOMEM. */
+int lac_repair_begin(lacuna_session *s, const lacuna_span *span, lacuna_error *err);
 /* Of a candidate with attempts, after the reveals of each step.  Where it is full, it is checked; if it has a fault and repairs are left, slots
  * are taken back (f->n_open is then not 0), adding them to the event.  Counts f->repairs and f->faults. */
 int lac_repair(lacuna_session *s, lac_fill *f, lacuna_error *err);

@@ -88,7 +88,7 @@ const uint8_t *lac_spell_panels(lacuna_session *s)
 {
     lac_request *q = &s->req;
     const size_t V = s->model->info.n_vocab;
-    if (!q->heals || q->opt.on_logits) return NULL;
+    if (!q->heals || q->opt.on_logits || q->opt.explain) return NULL; /* somebody looks at all of them */
     memset(q->panels, 0, (V + LAC_PANEL - 1) / LAC_PANEL);
     for (const lac_fill *f = q->fill; f < q->fill + q->n_fills; f++)
         for (size_t i = 0; i < f->n_asked; i++) {

@@ -4,8 +4,8 @@
  *   probed    a a a x)   b b b x)   c c        the fewest faults of a few: old
  *   filled    a a a FILL b b b FILL c c        its faults are old or the fills'
  *
- * A fault is old if it begins and ends off the lines of the holes and there is the same one without the fills: in the text as it is, where that has something in its
- * holes and no fault on their lines; else in the text with probes in its holes.  A bracket that is open before an empty hole makes faults of
+ * A fault is old if it begins and ends off the lines of the holes and there is the same one without the fills: in the text as it is,
+ * where that has something in its holes and no fault on their lines; else in the text with probes in its holes.  A bracket that is open before an empty hole makes faults of
  * anything, often far from it; with a probe that closes it they are gone, and a fill that leaves it open is found out.
  *
  * Held-out files of C and Python, 700 holes where one types (the rest of a line, a statement, arguments); right fills held for wrong, and wrong ones

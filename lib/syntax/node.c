@@ -116,7 +116,8 @@ int lacuna_document_node(const lacuna_document *d, size_t at, lacuna_span *out, 
         if (ts_node_child_count(root) || ts_node_start_byte(root) == ts_node_end_byte(root)) return 0;
         best = (found){{ts_node_start_byte(root), ts_node_end_byte(root)}, ts_node_type(root), true};
     }
-    while (best.span.end > best.span.start + 1 && strchr("\r\n", d->text[best.span.end - 1])) best.span.end--; /* a directive holds its line's end */
+    while (best.span.end > best.span.start + 1 && (d->text[best.span.end - 1] == '\n' || d->text[best.span.end - 1] == '\r'))
+        best.span.end--; /* a directive holds its line's end */
     *out = best.span;
     if (kind) *kind = best.kind;
     return 1;

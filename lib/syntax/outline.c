@@ -79,7 +79,7 @@ static lacuna_span head(const lacuna_document *d, const part *p)
         return (lacuna_span){line_start(d, last), line_end(d, last)};
     }
     lacuna_span s = {line_start(d, first), line_end(d, first)};
-    while (body && body > s.end && strchr(" \t\r\n", d->text[body - 1])) body--; /* a body on a line of its own; the line feed at a node's end */
+    while (body && body > s.end && d->text[body - 1] && strchr(" \t\r\n", d->text[body - 1])) body--; /* a body on a line of its own; the line feed at a node's end */
     for (int i = 1; i < HEAD && s.end < body; i++) s.end = line_end(d, s.end);
     return s;
 }
@@ -111,7 +111,7 @@ static bool encloses(const outline *o, TSNode node, unsigned kind)
         if (at < end || (kind & LAC_KIND_TITLED && at == end)) return true;
         if (!o->d->kinds.by_indent) continue;
         size_t p = at; /* behind it, and deeper than its first line */
-        while (p > end && strchr(" \t\r\n", o->d->text[p - 1])) p--;
+        while (p > end && o->d->text[p - 1] && strchr(" \t\r\n", o->d->text[p - 1])) p--;
         const size_t column = p == end && at > end ? at - line_start(o->d, at) : 0;
         if ((p == end && column > ts_node_start_point(node).column) || at == end) return true;
     }

@@ -110,6 +110,31 @@ static void healed(void **state)
     compare(real, (lacuna_infill_options){LACUNA_INFILL_INIT, .heal = 1}, CASES / 2, "healed");
 }
 
+/* Several holes, each cut inside words that stand elsewhere: where one ends its drafts go on into the next, which spells first. */
+static void several_healed(void **state)
+{
+    (void)state;
+    static const char line[] = "    total = total + twice(count);\n";
+    enum { LINES = 6, LEN = sizeof line - 1 };
+    static run one, many;
+    lacuna_session *s = session_of(real, 2);
+    char text[LINES * LEN + 1] = "";
+    for (size_t i = 0; i < LINES; i++) strcat(text, line);
+    for (size_t i = 0; i < CASES / 2; i++) {
+        lacuna_hole hole[3];
+        for (size_t h = 0; h < 3; h++) {
+            const size_t from = (1 + 2 * h) * LEN + 4 + (i * (7 + h) + h) % (LEN - 6), to = from + 1 + (i + h) % 5;
+            hole[h] = (lacuna_hole){.span = {from, to < (2 + 2 * h) * LEN ? to : from}, .max_tokens = 1 + (uint32_t)(i / 3 + h) % 4};
+        }
+        lacuna_infill_options opt = {LACUNA_INFILL_INIT, .heal = 1, .tag = "c"};
+        run_text(s, text, strlen(text), hole, 3, &opt, &one);
+        opt.lossless = 1;
+        run_text(s, text, strlen(text), hole, 3, &opt, &many);
+        same_text(&one, &many, "several healed holes", i);
+    }
+    lacuna_session_free(s);
+}
+
 static void small_greedy(void **state)
 {
     (void)state;
@@ -210,7 +235,7 @@ static int free_models(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(greedy), cmocka_unit_test(sampled), cmocka_unit_test(healed), cmocka_unit_test(small_greedy), cmocka_unit_test(small_sampled),
+        cmocka_unit_test(greedy), cmocka_unit_test(sampled), cmocka_unit_test(healed), cmocka_unit_test(several_healed), cmocka_unit_test(small_greedy), cmocka_unit_test(small_sampled),
         cmocka_unit_test(several_holes), cmocka_unit_test(given_orders), cmocka_unit_test(what_is_refused),
     };
     return cmocka_run_group_tests(tests, open_models, free_models);

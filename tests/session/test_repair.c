@@ -316,6 +316,33 @@ static void good_fills_stay(void **state)
     lacuna_session_free(s);
 }
 
+/* Lines are indented as the text is, unless it is asked otherwise; a baseline is asked nothing. */
+static void indentation(void **state)
+{
+    (void)state;
+    need_grammar();
+    static run got;
+    lacuna_error err;
+    lacuna_text fill;
+    lacuna_session *s = session_of(small, 0);
+    lacuna_infill_options opt = {LACUNA_INFILL_INIT, .document = doc, .temperature = 1};
+    lacuna_hole hole = {.span = {span_of("    if (count").start, span_of("    if (count").start}, .max_tokens = 12, .begin = {"\n", 1}};
+    for (opt.seed = 0; opt.seed < 20; opt.seed++) {
+        run_text(s, text, LEN, &hole, 1, &opt, &got);
+        assert_int_equal(lacuna_fill(s, 0, &fill, &err), 0);
+        for (size_t i = 0; i + 1 < fill.len; i++) assert_false(fill.bytes[i] == '\n' && fill.bytes[i + 1] == '\t');
+    }
+    hole.begin = (lacuna_text){"\n\tx", 3};
+    run_text(s, text, LEN, &hole, 1, &opt, &got);
+    assert_int_equal(lacuna_fill(s, 0, &fill, &err), 0);
+    assert_true(fill.len >= 3 && !memcmp(fill.bytes, "\n\tx", 3));
+    hole.begin.len = 0;
+    opt.rule = LACUNA_RULE_MDLM;
+    opt.alpha0 = 1;
+    run_text(s, text, LEN, &hole, 1, &opt, &got);
+    lacuna_session_free(s);
+}
+
 static void bad_options(void **state)
 {
     (void)state;
@@ -328,6 +355,12 @@ static void bad_options(void **state)
                                          {LACUNA_INFILL_INIT, .document = doc, .repairs = 1, .rule = LACUNA_RULE_BD3}};
     lacuna_session *s = session_of(small, 0);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_int_equal(lacuna_infill(s, text, LEN, &hole, 1, &bad[i], &err), LACUNA_E_ARG);
+    char longer[3 * LEN + 1] = ""; /* than the model reads: nothing of the document is looked at before it is known to be of this text */
+    for (int i = 0; i < 3; i++) memcpy(longer + i * (int)LEN, text, LEN);
+    const lacuna_hole far = {.span = {2 * LEN, 2 * LEN}};
+    const lacuna_infill_options other = {LACUNA_INFILL_INIT, .document = doc, .drop_far = 1};
+    assert_int_equal(lacuna_infill(s, longer, 3 * LEN, &far, 1, &other, &err), LACUNA_E_ARG);
+    assert_int_equal(lacuna_infill_ids(s, (lacuna_token[]){9, -1}, 2, &other, &err), LACUNA_E_ARG);
     assert_int_equal(lacuna_infill(s, text, LEN - 1, &hole, 1, &(lacuna_infill_options){LACUNA_INFILL_INIT, .document = doc}, &err), LACUNA_E_ARG);
     CHECK(strstr(err.msg, "another text"), "%s", err.msg);
     lacuna_session_free(s);
@@ -356,6 +389,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(faults_go),      cmocka_unit_test(every_order),    cmocka_unit_test(nothing_is_left),
                                        cmocka_unit_test(entries_stand),  cmocka_unit_test(promises_stand), cmocka_unit_test(cancel_between),
-                                       cmocka_unit_test(good_fills_stay), cmocka_unit_test(bad_options)};
+                                       cmocka_unit_test(good_fills_stay), cmocka_unit_test(indentation), cmocka_unit_test(bad_options)};
     return cmocka_run_group_tests(tests, open_all, free_all);
 }
