@@ -74,8 +74,9 @@ static void windows_cover_every_token(void **state)
     lac_windows w = open_windows(c, N);
     const uint64_t windows = lac_corpus_epoch(c, N);
     size_t docs = (size_t)lac_corpus_documents(c), starts = 0;
-    uint64_t first_starts[4];
-    for (uint64_t e = 0; e < 3; e++) {
+    uint64_t first_start = 0; /* of the first epoch that has one behind the beginning */
+    bool anew = false;
+    for (uint64_t e = 0; e < 5; e++) {
         uint8_t **hit = calloc(docs, sizeof *hit);
         int32_t **doc = calloc(docs, sizeof *doc);
         assert_true(hit && doc);
@@ -94,7 +95,9 @@ static void windows_cover_every_token(void **state)
                     if (doc[d][at] == x[0] && !memcmp(doc[d] + at, x, k * sizeof *x)) {
                         memset(hit[d] + at, 1, k);
                         found++;
-                        if (d == DOC && at && at < N && starts < 4) first_starts[starts++] = at;
+                        if (d != DOC || !at || at >= N) continue;
+                        if (!starts++) first_start = at;
+                        anew |= at != first_start;
                     }
             assert_true(found);
         }
@@ -106,7 +109,7 @@ static void windows_cover_every_token(void **state)
         free(hit);
         free(doc);
     }
-    assert_true(starts >= 2 && (first_starts[0] != first_starts[1] || (starts > 2 && first_starts[1] != first_starts[2]))); /* anew each epoch */
+    assert_true(anew); /* windows begin elsewhere in another epoch */
     lac_windows_free(&w, &all.mem);
     lac_corpus_free(c);
 }
